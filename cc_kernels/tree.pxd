@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tree search over many games at once: select leaves, let somebody evaluate them, back the values up.
+
+The kernel never calls an evaluator and draws no random numbers: the same evaluations and noise give the same trees.
+
+**Perspective.** A node's sums are for the player to move at that node. `Q` of a move is for the player who chooses it:
+minus the child's mean. Utility is `value + score_weight * tanh(score / N)`; the tree maximises it, and keeps value and
+score beside it to report them.
+
+**A simulation** walks down from the root to a node that has no evaluation yet, and adds that node. A node where the game
+is over (two passes, or all points pass-alive) has its exact result and takes no evaluation. The root's own evaluation
+comes first and is no simulation, so that after n simulations the root has n + 1 visits and at most n + 1 nodes exist.
+
+**Moves.** A node's edges are its legal moves in increasing order, the pass last. With `prune_pass_alive`, a point that is
+pass-alive for a colour is left out, unless it is its owner's turn and the area does not count it for the owner yet
+(dead stones may be captured). Priors are the policy over the edges, normalised: float32 of (double) p / sum.
+
+**PUCT** (below the root, and at it if `gumbel` is off) takes the largest of
+    Q(child) + c_puct * prior * sqrt(n) / (1 + child visits),      n = visits of the node, waiting ones included,
+an unvisited move having Q = mean utility of the node - fpu_reduction. Of the unvisited moves only the one with the
+largest prior (then the smallest move) can win. A tie goes to the child visited first, and to a visited child.
+At the root, noise w[A] of gamma variates mixes in: prior = (1 - share) * prior + share * w / sum of w over the edges.
+
+**Gumbel** (Danihelka et al. 2022, "Policy improvement by planning with Gumbel", as in mctx): the root holds noise g[A] and
+logits = log(max(prior, 1e-12)). Simulation k (from 0) takes, of the moves with schedule[k] visits, the one with the largest
+    g + logit + sigma(completed Q),       sigma(q) = (c_visit + most visits of any move) * c_scale * q
+(then the smallest move). Completed Q is Q where visited, else the mixed value
+    (u + n * sum(prior Q) / sum(prior)) / (n + 1),     sums over visited moves; n their visits; u the root's own utility.
+The schedule is sequential halving over m = min(considered_moves, edges) moves: in each phase every one of the k moves
+still considered gets max(1, sims // (ceil(log2 m) * k)) more visits; then k = max(2, k // 2). The policy target is
+softmax(logit + sigma(completed Q)), and the move to play has the largest sum above among the most visited.
+
+**Waiting leaves** (`leaves_per_game` > 1): a leaf on its way to the evaluator counts, on all of its path, as one visit
+with utility +1 for the player to move there (a virtual loss for whoever moved to it). Walking into one ends the
+game's turn in that batch.
+
+Bounds: 64 bytes a node and 6 a legal move of an evaluated node; see `SearchTrees.memory_bound`.
+"""
+
+from cc_kernels.types cimport BoardState, History, int8_t, int16_t, int32_t, uint8_t, uint64_t
+
+cdef enum:
+    NEW = 0                             # never evaluated
+    WAITING = 1                         # a leaf on its way to the evaluator
+    EXPANDED = 2                        # evaluated; its next unvisited edge must be looked for
+    ARRANGED = 3                        # evaluated; edge number `num_children` is the next unvisited one
+    TERMINAL = 4                        # the game is over here
+
+cdef struct Node:                       # one cache line
+    double utility_sum
+    double value_sum
+    double score_sum
+    int32_t visits
+    int32_t parent                      # NO_NODE at the root
+    int32_t first_child                 # the child created last, or NO_NODE
+    int32_t next_sibling                # the one created before this, or NO_NODE
+    int32_t edges                       # first of its edges in the game's pool; meaningless if NEW or TERMINAL
+    float prior                         # of the move that leads here
+    float value                         # the evaluator's, or the game's result
+    float score                         # the evaluator's, or the game's result
+    int16_t move                        # that leads here; meaningless at the root
+    int16_t num_edges
+    int16_t num_children                # visited edges; below a PUCT node they are listed first
+    uint8_t status
+    uint8_t waiting                     # leaves on their way at or below this node
+
+cdef struct GameTree:
+    BoardState root
+    History history                     # up to the root; a simulation appends its path and takes it off again
+    Node* nodes                         # [max_simulations + 1]; the root is node 0
+    int16_t* edge_moves                 # [(max_simulations + 1) * A]
+    float* edge_priors                  # the same
+    int32_t num_nodes
+    int32_t num_edges                   # of the pool that are taken
+    int32_t simulations                 # how many the present search shall have
+    bint searching                      # whether a search has been started
+    bint noisy                          # whether noise is yet to be mixed into the root (PUCT)
+    double* noise                       # [A]
+    double* logits                      # [A], by root edge
+    int32_t* root_children              # [A], by root edge; NO_NODE where unvisited
+    int32_t* schedule                   # [max_simulations], visits that simulation k looks for

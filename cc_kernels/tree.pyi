@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+from typing import NamedTuple, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cc_kernels.board import Board
+
+class RootResult(NamedTuple):
+    move: int
+    visits: NDArray[np.int32]
+    policy_target: NDArray[np.float32]
+    move_values: NDArray[np.float32]
+    value: float
+    score_lead: float
+    simulations: int
+    principal_variation: list[int]
+
+@final
+class SearchTrees:
+    def __init__(
+        self,
+        num_games: int,
+        board_size: int,
+        max_simulations: int,
+        leaves_per_game: int = 1,
+        gumbel: bool = True,
+        considered_moves: int = 16,
+        c_visit: float = 50.0,
+        c_scale: float = 0.5,
+        c_puct: float = 1.1,
+        fpu_reduction: float = 0.2,
+        score_weight: float = 0.1,
+        noise_share: float = 0.25,
+        prune_pass_alive: bool = True,
+    ) -> None: ...
+    @property
+    def num_games(self) -> int: ...
+    @property
+    def board_size(self) -> int: ...
+    @property
+    def batch_size(self) -> int: ...
+    @property
+    def memory_bound(self) -> int: ...
+    def start(
+        self, game: int, board: Board, simulations: int, noise: NDArray[np.float64] | None = None
+    ) -> None: ...
+    def extend(self, game: int, simulations: int, noise: NDArray[np.float64] | None = None) -> None: ...
+    def advance(self, game: int, move: int) -> bool: ...
+    def stop(self, game: int) -> None: ...
+    def select(
+        self,
+        planes: NDArray[np.uint8],
+        scalars: NDArray[np.float32],
+        keys: NDArray[np.uint64],
+        games: NDArray[np.int32],
+    ) -> int: ...
+    def backup(
+        self, policy: NDArray[np.float32], value: NDArray[np.float32], score: NDArray[np.float32]
+    ) -> None: ...
+    def is_done(self, game: int) -> bool: ...
+    def done_games(self) -> NDArray[np.int64]: ...
+    def result(self, game: int) -> RootResult: ...
+    def nodes(self, game: int) -> dict[str, NDArray[np.float64]]: ...

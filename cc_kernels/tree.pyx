@@ -1,0 +1,844 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The search that `tree.pxd` specifies: its header says what is computed, this file computes it.
+
+Order of reading: memory, one simulation (`descend`), choice at the root and below, evaluations (`expand`), Python.
+"""
+
+from libc.math cimport INFINITY, ceil, exp, isfinite, log, log2, sqrt, tanh
+from libc.stdlib cimport calloc, free, malloc
+from libc.string cimport memset
+
+from collections import namedtuple
+
+import numpy as np
+
+from cc_kernels.board cimport (
+    Board,
+    copy_state,
+    history_copy,
+    history_free,
+    history_key,
+    history_push,
+    history_reserve,
+    is_legal,
+    move_of,
+    move_vertex,
+    play_vertex,
+    vertex_of,
+)
+from cc_kernels.features cimport (
+    C_NUM_PLANES,
+    C_NUM_SCALARS,
+    KoPoints,
+    features_key,
+    find_ko_points,
+    symmetry_image,
+    write_planes,
+)
+from cc_kernels.scoring cimport final_score_of, write_area, write_pass_alive
+from cc_kernels.types cimport C_EMPTY, MAX_MOVES, MAX_SIZE, NUM_VERTICES
+
+cdef enum:
+    NO_NODE = -1
+    NO_EDGE = -1
+
+cdef struct Rules:                      # of the search; as `SearchTrees` takes them
+    double c_visit
+    double c_scale
+    double c_puct
+    double fpu_reduction
+    double score_weight
+    double noise_share
+    int considered_moves
+    bint gumbel
+    bint prune_pass_alive
+
+cdef struct Row:                        # a leaf that waits for its evaluation
+    int32_t game
+    int32_t node
+    int32_t symmetry
+
+RootResult = namedtuple(
+    "RootResult", "move visits policy_target move_values value score_lead simulations principal_variation"
+)
+RootResult.__doc__ = """What a search found, for the player to move at the root.
+
+move: the move to play. visits: [A] int32. policy_target: [A] float32, the improved policy (completed Q for Gumbel, visit
+shares for PUCT). move_values: [A] float32, mean utility of each move, NaN where unvisited. value: in [-1, 1]. score_lead:
+in points. simulations: made so far. principal_variation: most visited line of moves.
+"""
+
+
+# ---------------------------------------------------------------------------------------------------------- nodes
+
+cdef int add_node(GameTree* tree, int parent, int move, float prior) noexcept nogil:
+    cdef int index = tree.num_nodes
+    cdef Node* node = &tree.nodes[index]
+    tree.num_nodes += 1
+    memset(node, 0, sizeof(Node))
+    node.parent = parent
+    node.first_child = NO_NODE
+    node.next_sibling = NO_NODE
+    node.move = move
+    node.prior = prior
+    if parent != NO_NODE:
+        node.next_sibling = tree.nodes[parent].first_child
+        tree.nodes[parent].first_child = index
+        tree.nodes[parent].num_children += 1
+    return index
+
+
+cdef void clear_tree(GameTree* tree) noexcept nogil:
+    """Leaves nothing but an unevaluated root."""
+    cdef int i
+    tree.num_nodes = 0
+    tree.num_edges = 0
+    add_node(tree, NO_NODE, 0, 1)
+    for i in range(tree.root.num_points + 1):
+        tree.root_children[i] = NO_NODE
+
+
+cdef inline double utility_of(const Rules* rules, const GameTree* tree, double value, double score) noexcept nogil:
+    return value + rules.score_weight * tanh(score / tree.root.board_size)
+
+
+cdef inline double mean_utility(const Node* node) noexcept nogil:
+    """Mean for the player to move at the node, waiting leaves counted as won for them."""
+    return (node.utility_sum + node.waiting) / (node.visits + node.waiting)
+
+
+cdef void wait(GameTree* tree, int index, int count) noexcept nogil:
+    """Counts a leaf that begins (+1) or ceases (-1) to wait, on all of its path."""
+    while index != NO_NODE:
+        tree.nodes[index].waiting += count
+        index = tree.nodes[index].parent
+
+
+cdef void add_result(const Rules* rules, GameTree* tree, int index) noexcept nogil:
+    """Counts the value and score of an evaluated or terminal node once more, on all of its path."""
+    cdef Node* node = &tree.nodes[index]
+    cdef double value = node.value, score = node.score
+    cdef double utility = utility_of(rules, tree, value, score)
+    while index != NO_NODE:
+        node = &tree.nodes[index]
+        node.visits += 1
+        node.utility_sum += utility
+        node.value_sum += value
+        node.score_sum += score
+        utility = -utility
+        value = -value
+        score = -score
+        index = node.parent
+
+
+# ------------------------------------------------------------------------------------------------ choice by PUCT
+
+cdef void arrange(GameTree* tree, Node* node) noexcept nogil:
+    """Moves the unvisited edge with the largest prior, then the smallest move, to the front of the unvisited ones."""
+    cdef int16_t* moves = &tree.edge_moves[node.edges]
+    cdef float* priors = &tree.edge_priors[node.edges]
+    cdef int i, front = node.num_children, best = front
+    cdef int16_t move
+    cdef float prior
+    for i in range(front + 1, node.num_edges):
+        if priors[i] > priors[best] or (priors[i] == priors[best] and moves[i] < moves[best]):
+            best = i
+    if front < node.num_edges:
+        move = moves[best]
+        prior = priors[best]
+        moves[best] = moves[front]
+        priors[best] = priors[front]
+        moves[front] = move
+        priors[front] = prior
+    node.status = ARRANGED
+
+
+cdef int choose_puct(const Rules* rules, GameTree* tree, int index) noexcept nogil:
+    """The child that PUCT goes to, created if it is new."""
+    cdef Node* node = &tree.nodes[index]
+    cdef Node* child
+    cdef double best_score = -INFINITY, score
+    cdef double exploration = rules.c_puct * sqrt(<double>(node.visits + node.waiting))
+    cdef int best = NO_NODE, i, front
+    if node.status == EXPANDED:
+        arrange(tree, node)
+    front = node.edges + node.num_children
+    if node.num_children < node.num_edges:
+        best_score = mean_utility(node) - rules.fpu_reduction + exploration * tree.edge_priors[front]
+    i = node.first_child
+    while i != NO_NODE:
+        child = &tree.nodes[i]
+        score = exploration * child.prior / (1 + child.visits + child.waiting) - mean_utility(child)
+        if score >= best_score:
+            best = i
+            best_score = score
+        i = child.next_sibling
+    if best == NO_NODE:
+        node.status = EXPANDED
+        best = add_node(tree, index, tree.edge_moves[front], tree.edge_priors[front])
+    return best
+
+
+# ---------------------------------------------------------------------------------- choice at the root by Gumbel
+
+cdef void fill_schedule(GameTree* tree, int considered) noexcept nogil:
+    """Writes, for each simulation, how many visits the move it takes must have: sequential halving."""
+    cdef int simulations = tree.simulations, count = 0, k = considered, phase_first, extra, i, j
+    cdef int rounds = <int>ceil(log2(<double>considered)) if considered > 1 else 1
+    cdef int visits = 0                 # of every move that is still considered
+    while count < simulations:
+        extra = max(1, simulations // (rounds * k))
+        for i in range(extra):
+            for j in range(k):
+                if count < simulations:
+                    tree.schedule[count] = visits
+                    count += 1
+            visits += 1
+        k = max(min(2, considered), k // 2)
+
+
+cdef void completed_scores(const Rules* rules, const GameTree* tree, double* scores) noexcept nogil:
+    """[edges of the root]: sigma(completed Q) of each move, for the player to move."""
+    cdef const Node* root = &tree.nodes[0]
+    cdef const Node* child
+    cdef double[MAX_MOVES] q
+    cdef double prior_sum = 0, weighted = 0, mixed, scale
+    cdef int i, visits = 0, most = 0
+    for i in range(root.num_edges):
+        if tree.root_children[i] == NO_NODE or tree.nodes[tree.root_children[i]].visits == 0:
+            continue
+        child = &tree.nodes[tree.root_children[i]]
+        q[i] = -child.utility_sum / child.visits
+        visits += child.visits
+        most = max(most, child.visits)
+        prior_sum += child.prior
+        weighted += child.prior * q[i]
+    mixed = utility_of(rules, tree, root.value, root.score)
+    if visits > 0:
+        mixed = (mixed + visits * (weighted / max(prior_sum, 1e-12))) / (visits + 1)
+    scale = (rules.c_visit + most) * rules.c_scale
+    for i in range(root.num_edges):
+        if tree.root_children[i] == NO_NODE or tree.nodes[tree.root_children[i]].visits == 0:
+            scores[i] = scale * mixed
+        else:
+            scores[i] = scale * q[i]
+
+
+cdef int best_edge(const Rules* rules, const GameTree* tree, int visits) noexcept nogil:
+    """The root's edge with the largest noise + logit + sigma(completed Q) among those with so many visits, or NO_EDGE."""
+    cdef const Node* root = &tree.nodes[0]
+    cdef const Node* child
+    cdef double[MAX_MOVES] scores
+    cdef double score, best_score = -INFINITY
+    cdef int i, count, best = NO_EDGE
+    completed_scores(rules, tree, scores)
+    for i in range(root.num_edges):
+        count = 0
+        if tree.root_children[i] != NO_NODE:
+            child = &tree.nodes[tree.root_children[i]]
+            count = child.visits + child.waiting
+        if count != visits:
+            continue
+        score = tree.noise[tree.edge_moves[root.edges + i]] + tree.logits[i] + scores[i]
+        if score > best_score:
+            best = i
+            best_score = score
+    return best
+
+
+cdef int choose_gumbel(const Rules* rules, GameTree* tree) noexcept nogil:
+    """The root's child that sequential halving goes to, created if it is new; NO_NODE while it must wait for leaves."""
+    cdef Node* root = &tree.nodes[0]
+    cdef int edge = best_edge(rules, tree, tree.schedule[root.visits + root.waiting - 1])
+    if edge == NO_EDGE:
+        return NO_NODE
+    if tree.root_children[edge] == NO_NODE:
+        edge_move = tree.edge_moves[root.edges + edge]
+        tree.root_children[edge] = add_node(tree, 0, edge_move, tree.edge_priors[root.edges + edge])
+    return tree.root_children[edge]
+
+
+cdef void prepare_root(const Rules* rules, GameTree* tree) noexcept nogil:
+    """Readies an evaluated root for the search that has been started: noise, logits and schedule."""
+    cdef Node* root = &tree.nodes[0]
+    cdef double total = 0
+    cdef int i, child
+    if rules.gumbel:
+        for i in range(root.num_edges):
+            tree.logits[i] = log(max(<double>tree.edge_priors[root.edges + i], 1e-12))
+        fill_schedule(tree, min(rules.considered_moves, root.num_edges))
+    elif tree.noisy:
+        tree.noisy = False
+        for i in range(root.num_edges):
+            total += tree.noise[tree.edge_moves[root.edges + i]]
+        for i in range(root.num_edges):
+            tree.edge_priors[root.edges + i] = mix_noise(
+                rules, tree.edge_priors[root.edges + i], tree.noise[tree.edge_moves[root.edges + i]], total
+            )
+        child = root.first_child
+        while child != NO_NODE:
+            tree.nodes[child].prior = mix_noise(
+                rules, tree.nodes[child].prior, tree.noise[tree.nodes[child].move], total
+            )
+            child = tree.nodes[child].next_sibling
+        root.status = EXPANDED
+
+
+cdef inline float mix_noise(const Rules* rules, float prior, double noise, double total) noexcept nogil:
+    return <float>((1 - rules.noise_share) * prior + rules.noise_share * noise / total)
+
+
+# ------------------------------------------------------------------------------------------------- one simulation
+
+cdef bint has_ended(const Rules* rules, GameTree* tree, int index, const BoardState* s, const int8_t* alive,
+                    bint decided) noexcept nogil:
+    """Whether the game is over at a node; if so, makes it terminal with the exact result for the player to move."""
+    cdef Node* node = &tree.nodes[index]
+    cdef double score
+    if s.passes < 2 and not decided:
+        return False
+    score = final_score_of(s, alive, decided) * s.to_play
+    node.status = TERMINAL
+    node.score = score
+    node.value = 1 if score > 0 else -1 if score < 0 else 0
+    return True
+
+
+cdef void write_edges(const Rules* rules, GameTree* tree, int index, const BoardState* s,
+                      const int8_t* alive) noexcept nogil:
+    """Lists the moves of a leaf in the pool; their priors come with its evaluation."""
+    cdef Node* node = &tree.nodes[index]
+    cdef int8_t[NUM_VERTICES] owner
+    cdef int point, vertex
+    cdef bint any_alive = False
+    node.edges = tree.num_edges
+    if rules.prune_pass_alive:
+        for point in range(s.num_points):
+            if alive[vertex_of(s, point)] != C_EMPTY:
+                any_alive = True
+                write_area(s, owner)
+                break
+    for point in range(s.num_points):
+        vertex = vertex_of(s, point)
+        if s.cells[vertex].color != C_EMPTY:
+            continue
+        if any_alive and alive[vertex] != C_EMPTY:
+            if alive[vertex] != s.to_play or owner[vertex] == s.to_play:
+                continue
+        if is_legal(s, &tree.history, vertex, s.to_play):
+            tree.edge_moves[tree.num_edges] = point
+            tree.num_edges += 1
+    tree.edge_moves[tree.num_edges] = s.num_points
+    tree.num_edges += 1
+    node.num_edges = tree.num_edges - node.edges
+
+
+cdef int descend(const Rules* rules, GameTree* tree, BoardState* s) noexcept nogil:
+    """Walks to a leaf, replaying its moves on `s` and the history; NO_NODE if it must wait for other leaves.
+
+    The leaf is NEW, TERMINAL, or WAITING.
+    """
+    cdef int index = 0
+    cdef Node* node = &tree.nodes[0]
+    copy_state(s, &tree.root)
+    while node.status == EXPANDED or node.status == ARRANGED:
+        if index == 0 and rules.gumbel:
+            index = choose_gumbel(rules, tree)
+            if index == NO_NODE:
+                return NO_NODE
+        else:
+            index = choose_puct(rules, tree, index)
+        node = &tree.nodes[index]
+        play_vertex(s, move_vertex(s, node.move), s.to_play)
+        history_push(&tree.history, history_key(s))
+    return index
+
+
+cdef inline bint wants_leaf(const GameTree* tree) noexcept nogil:
+    """Whether the search still lacks simulations, counting those on their way; a root that waits comes first."""
+    cdef const Node* root = &tree.nodes[0]
+    if not tree.searching or root.status == WAITING:
+        return False
+    return root.status != TERMINAL and root.visits + root.waiting < tree.simulations + 1
+
+
+cdef void expand(GameTree* tree, int index, const float* policy, const int16_t* image) noexcept nogil:
+    """Gives a leaf's edges their priors from a policy in the symmetry that `image` describes."""
+    cdef Node* node = &tree.nodes[index]
+    cdef int num_points = tree.root.num_points, i, move
+    cdef double total = 0
+    for i in range(node.edges, node.edges + node.num_edges):
+        move = tree.edge_moves[i]
+        tree.edge_priors[i] = policy[num_points if move == num_points else image[move]]
+        total += tree.edge_priors[i]
+    for i in range(node.edges, node.edges + node.num_edges):
+        tree.edge_priors[i] = <float>(tree.edge_priors[i] / total) if total > 1e-12 else <float>(1.0 / node.num_edges)
+    node.status = EXPANDED
+
+
+# --------------------------------------------------------------------------------------------------------- Python
+
+cdef class SearchTrees:
+    """Searches of many games of one board size, each with a tree and a number of simulations of its own.
+
+    Args:
+        num_games: G.
+        board_size: N of every game.
+        max_simulations: the most that any search will ask for; sets the memory.
+        leaves_per_game: leaves that one game may have in a batch, 1 to 255.
+        gumbel: Gumbel root with sequential halving, else PUCT from the root down.
+        considered_moves, c_visit, c_scale, c_puct, fpu_reduction, score_weight, noise_share, prune_pass_alive: see the
+            header, `tree.pxd`, and `minigo.config.SearchConfig`.
+    """
+
+    cdef GameTree* trees
+    cdef Row* rows
+    cdef Rules rules
+    cdef readonly int num_games
+    cdef readonly int board_size
+    cdef int max_simulations
+    cdef int leaves_per_game
+    cdef int num_rows
+    cdef BoardState scratch
+
+    def __cinit__(
+        self,
+        int num_games,
+        int board_size,
+        int max_simulations,
+        int leaves_per_game=1,
+        bint gumbel=True,
+        int considered_moves=16,
+        double c_visit=50.0,
+        double c_scale=0.5,
+        double c_puct=1.1,
+        double fpu_reduction=0.2,
+        double score_weight=0.1,
+        double noise_share=0.25,
+        bint prune_pass_alive=True,
+    ):
+        if num_games < 1 or max_simulations < 1 or considered_moves < 1:
+            raise ValueError(
+                "num_games, max_simulations and considered_moves must be 1 or more, "
+                f"got {num_games}, {max_simulations} and {considered_moves}"
+            )
+        if not 2 <= board_size <= MAX_SIZE:
+            raise ValueError(f"board_size must be in 2..{MAX_SIZE}, got {board_size}")
+        if not 1 <= leaves_per_game <= 255:
+            raise ValueError(f"leaves_per_game must be in 1..255, got {leaves_per_game}")
+        if max_simulations > 5_000_000:
+            raise ValueError(f"max_simulations must be at most 5,000,000, got {max_simulations}")
+        self.num_games = num_games
+        self.board_size = board_size
+        self.max_simulations = max_simulations
+        self.leaves_per_game = leaves_per_game
+        self.rules = Rules(
+            c_visit, c_scale, c_puct, fpu_reduction, score_weight, noise_share, considered_moves, gumbel, prune_pass_alive
+        )
+        self.rows = <Row*>malloc(<size_t>num_games * leaves_per_game * sizeof(Row))
+        self.trees = <GameTree*>calloc(num_games, sizeof(GameTree))
+        if self.rows == NULL or self.trees == NULL:
+            raise MemoryError(f"no memory for the searches of {num_games} games")
+        cdef int game
+        for game in range(num_games):
+            if not allocate(&self.trees[game], max_simulations, board_size * board_size + 1):
+                raise MemoryError(f"no memory for the searches of {num_games} games of {max_simulations} simulations")
+
+    def __dealloc__(self):
+        cdef int game
+        if self.trees != NULL:
+            for game in range(self.num_games):
+                release(&self.trees[game])
+        free(self.trees)
+        free(self.rows)
+
+    @property
+    def batch_size(self):
+        """Rows of a full batch: games times leaves per game."""
+        return self.num_games * self.leaves_per_game
+
+    @property
+    def memory_bound(self):
+        """The most bytes that the trees of all games can come to use."""
+        cdef long long moves = self.board_size * self.board_size + 1
+        cdef long long nodes = self.max_simulations + 1
+        return self.num_games * (nodes * (sizeof(Node) + 6 * moves + 4) + 20 * moves + sizeof(GameTree))
+
+    cdef GameTree* tree_of(self, int game) except NULL:
+        if not 0 <= game < self.num_games:
+            raise ValueError(f"game must be in 0..{self.num_games - 1}, got {game}")
+        return &self.trees[game]
+
+    def start(self, int game, Board board, int simulations, noise=None):
+        """Starts a search of a position from an empty tree.
+
+        Args:
+            game: which of the games.
+            board: the position to search.
+            simulations: how many to make, beside the root's own evaluation.
+            noise: [A] float64 by move: Gumbel noise, or gamma variates for PUCT; None for none.
+
+        Raises:
+            ValueError: wrong board size, number of simulations, or noise.
+        """
+        cdef GameTree* tree = self.tree_of(game)
+        if board.state.board_size != self.board_size:
+            raise ValueError(f"the board must be {self.board_size}x{self.board_size}, got {board.state.board_size}")
+        if tree.nodes[0].waiting:
+            raise ValueError(f"game {game} has leaves that wait for their evaluation")
+        copy_state(&tree.root, &board.state)
+        history_copy(&tree.history, &board.history, self.max_simulations + 2)
+        clear_tree(tree)
+        self.begin(tree, simulations, noise)
+
+    def extend(self, int game, int simulations, noise=None):
+        """Goes on with the tree as it is, to so many simulations in all; the arguments are those of `start`."""
+        cdef GameTree* tree = self.tree_of(game)
+        if tree.num_nodes == 0 or tree.nodes[0].waiting:
+            raise ValueError(f"game {game} has no tree, or leaves that wait for their evaluation")
+        if self.rules.gumbel and tree.nodes[0].num_children:
+            raise ValueError("sequential halving cannot go on with a tree: start it anew")
+        self.begin(tree, simulations, noise)
+
+    cdef int begin(self, GameTree* tree, int simulations, noise) except -1:
+        cdef int num_moves = tree.root.num_points + 1, i
+        cdef double[::1] view
+        if not 1 <= simulations <= self.max_simulations:
+            raise ValueError(f"simulations must be in 1..{self.max_simulations}, got {simulations}")
+        memset(tree.noise, 0, num_moves * sizeof(double))
+        tree.noisy = noise is not None
+        if noise is not None:
+            view = noise
+            if view.shape[0] != num_moves:
+                raise ValueError(f"noise must have {num_moves} entries, got {view.shape[0]}")
+            for i in range(num_moves):
+                tree.noise[i] = view[i]
+        tree.simulations = simulations
+        tree.searching = True
+        if tree.nodes[0].status in (EXPANDED, ARRANGED):
+            prepare_root(&self.rules, tree)
+        return 0
+
+    def advance(self, int game, int move):
+        """Plays a legal move at the root and keeps what is below it; whether anything was.
+
+        The search must be resumed with `extend`. With a Gumbel root nothing is kept: it starts from an empty tree.
+
+        Raises:
+            ValueError: there is no tree, or leaves wait, or the move does not exist or is illegal.
+        """
+        cdef GameTree* tree = self.tree_of(game)
+        cdef int vertex, child
+        if tree.num_nodes == 0 or tree.nodes[0].waiting:
+            raise ValueError(f"game {game} has no tree, or leaves that wait for their evaluation")
+        if not 0 <= move <= tree.root.num_points:
+            raise ValueError(f"move must be in 0..{tree.root.num_points}, got {move}")
+        vertex = move_vertex(&tree.root, move)
+        if move != tree.root.num_points and not is_legal(&tree.root, &tree.history, vertex, tree.root.to_play):
+            raise ValueError(f"move {move} is illegal at the root of game {game}")
+        history_reserve(&tree.history, tree.history.count + self.max_simulations + 3)
+        play_vertex(&tree.root, vertex, tree.root.to_play)
+        history_push(&tree.history, history_key(&tree.root))
+        tree.searching = False
+        child = tree.nodes[0].first_child
+        while child != NO_NODE and tree.nodes[child].move != move:
+            child = tree.nodes[child].next_sibling
+        if child == NO_NODE or self.rules.gumbel or tree.nodes[child].status == NEW:
+            clear_tree(tree)
+            return False
+        keep_subtree(tree, child)
+        return True
+
+    def stop(self, int game):
+        """Ends a game's search where it is; it takes no more leaves until the next `start` or `extend`."""
+        self.tree_of(game).searching = False
+
+    def select(self, uint8_t[:, :, :, ::1] planes, float[:, ::1] scalars, uint64_t[::1] keys, int32_t[::1] games):
+        """Walks every game that still lacks simulations to its next leaves and writes them into a batch.
+
+        The symmetry of a row is the lowest three bits of its key; `backup` expects policies in that symmetry.
+
+        Args:
+            planes: [B, N, N, NUM_PLANES] uint8, B = batch_size; the first rows are overwritten, the rest left alone.
+            scalars: [B, NUM_SCALARS] float32, likewise.
+            keys: [B] uint64, likewise.
+            games: [B] int32, the game of each row, likewise.
+
+        Returns:
+            The number of rows written.
+        """
+        cdef int game, size = self.batch_size
+        if self.num_rows:
+            raise ValueError(f"{self.num_rows} leaves wait for their evaluation: call backup first")
+        if planes.shape[0] != size or scalars.shape[0] != size or keys.shape[0] != size or games.shape[0] != size:
+            raise ValueError(f"planes, scalars, keys and games must have {size} rows")
+        if planes.shape[1] != self.board_size or planes.shape[2] != self.board_size or planes.shape[3] != C_NUM_PLANES:
+            raise ValueError(f"planes must be [{size}, {self.board_size}, {self.board_size}, {C_NUM_PLANES}]")
+        if scalars.shape[1] != C_NUM_SCALARS:
+            raise ValueError(f"scalars must have {C_NUM_SCALARS} columns, got {scalars.shape[1]}")
+        with nogil:
+            for game in range(self.num_games):
+                self.select_game(game, planes, scalars, keys, games)
+        return self.num_rows
+
+    cdef void select_game(self, int game, uint8_t[:, :, :, ::1] planes, float[:, ::1] scalars, uint64_t[::1] keys,
+                          int32_t[::1] games) noexcept nogil:
+        cdef GameTree* tree = &self.trees[game]
+        cdef BoardState* s = &self.scratch
+        cdef KoPoints ko
+        cdef int8_t[NUM_VERTICES] alive
+        cdef int first = self.num_rows, depth = tree.history.count, leaf
+        cdef bint decided
+        while self.num_rows < first + self.leaves_per_game and wants_leaf(tree):
+            tree.history.count = depth
+            leaf = descend(&self.rules, tree, s)
+            if leaf == NO_NODE or tree.nodes[leaf].status == WAITING:
+                break
+            if tree.nodes[leaf].status == NEW:
+                decided = write_pass_alive(s, alive)
+                if not has_ended(&self.rules, tree, leaf, s, alive, decided):
+                    find_ko_points(s, &tree.history, &ko)
+                    write_edges(&self.rules, tree, leaf, s, alive)
+                    keys[self.num_rows] = features_key(s, &ko)
+                    games[self.num_rows] = game
+                    self.rows[self.num_rows] = Row(game, leaf, keys[self.num_rows] & 7)
+                    write_planes(
+                        s, &ko, alive, keys[self.num_rows] & 7,
+                        &planes[self.num_rows, 0, 0, 0], &scalars[self.num_rows, 0],
+                    )
+                    tree.nodes[leaf].status = WAITING
+                    wait(tree, leaf, 1)
+                    self.num_rows += 1
+                    continue
+            add_result(&self.rules, tree, leaf)
+        tree.history.count = depth
+
+    def backup(self, const float[:, ::1] policy, const float[::1] value, const float[::1] score):
+        """Gives the leaves of the last `select` their evaluations, row for row, and counts them up to the roots.
+
+        Args:
+            policy: [B, A] float32 probabilities, each in its row's symmetry; illegal moves are ignored.
+            value: [B] float32 in [-1, 1], for the player to move.
+            score: [B] float32 points, for the player to move.
+
+        Raises:
+            ValueError: wrong shapes, or a value that is not finite; the leaves go on waiting.
+        """
+        cdef int i, num_moves = self.board_size * self.board_size + 1
+        cdef GameTree* tree
+        cdef Node* node
+        cdef Row* row
+        if policy.shape[0] < self.num_rows or value.shape[0] < self.num_rows or score.shape[0] < self.num_rows:
+            raise ValueError(f"policy, value and score must have at least {self.num_rows} rows")
+        if policy.shape[1] != num_moves:
+            raise ValueError(f"policy must have {num_moves} columns, got {policy.shape[1]}")
+        if not all_finite(policy, value, score, self.num_rows):
+            raise ValueError("policy, value and score must be finite")
+        with nogil:
+            for i in range(self.num_rows):
+                row = &self.rows[i]
+                tree = &self.trees[row.game]
+                node = &tree.nodes[row.node]
+                node.value = value[i]
+                node.score = score[i]
+                expand(tree, row.node, &policy[i, 0], symmetry_image(self.board_size, row.symmetry))
+                wait(tree, row.node, -1)
+                add_result(&self.rules, tree, row.node)
+                if row.node == 0:
+                    prepare_root(&self.rules, tree)
+            self.num_rows = 0
+
+    def is_done(self, int game):
+        """Whether a game's search has all its simulations, or none was started."""
+        cdef GameTree* tree = self.tree_of(game)
+        return not wants_leaf(tree) and (tree.num_nodes == 0 or tree.nodes[0].waiting == 0)
+
+    def done_games(self):
+        """int64 indices of the games whose searches are done."""
+        return np.array([game for game in range(self.num_games) if self.is_done(game)], np.int64)
+
+    def result(self, int game):
+        """What the search of a game has found so far.
+
+        Raises:
+            ValueError: the root has not been evaluated.
+        """
+        cdef GameTree* tree = self.tree_of(game)
+        cdef Node* root = tree.nodes
+        cdef int num_moves = tree.root.num_points + 1, child, total = 0
+        if tree.num_nodes == 0 or root.visits == 0 or root.status == TERMINAL:
+            raise ValueError(f"game {game} has no evaluated root, or is over there")
+        visits = np.zeros(num_moves, np.int32)
+        values = np.full(num_moves, np.nan, np.float32)
+        cdef int32_t[::1] visits_view = visits
+        cdef float[::1] values_view = values
+        child = root.first_child
+        while child != NO_NODE:
+            if tree.nodes[child].visits > 0:
+                visits_view[tree.nodes[child].move] = tree.nodes[child].visits
+                values_view[tree.nodes[child].move] = -tree.nodes[child].utility_sum / tree.nodes[child].visits
+                total += tree.nodes[child].visits
+            child = tree.nodes[child].next_sibling
+        if self.rules.gumbel:
+            move, target = gumbel_result(&self.rules, tree)
+        else:
+            move, target = puct_result(tree, visits, total)
+        return RootResult(
+            move,
+            visits,
+            target,
+            values,
+            root.value_sum / root.visits,
+            root.score_sum / root.visits,
+            total,
+            principal_variation(tree, move),
+        )
+
+    def nodes(self, int game):
+        """Every node of a game's tree as float64 arrays [M], for tests and debugging; node 0 is the root."""
+        cdef GameTree* tree = self.tree_of(game)
+        rows = [
+            (node.parent, node.move, node.visits, node.utility_sum, node.value_sum, node.score_sum, node.prior)
+            for node in tree.nodes[:tree.num_nodes]
+        ]
+        names = ("parent", "move", "visits", "utility_sum", "value_sum", "score_sum", "prior")
+        return dict(zip(names, np.array(rows, np.float64).reshape(-1, len(names)).T, strict=True))
+
+
+cdef bint all_finite(const float[:, ::1] policy, const float[::1] value, const float[::1] score, int rows) noexcept nogil:
+    cdef int i, j
+    cdef double total = 0
+    for i in range(rows):
+        total += value[i] + score[i]
+        for j in range(policy.shape[1]):
+            total += policy[i, j]
+    return isfinite(total)
+
+
+cdef bint allocate(GameTree* tree, int max_simulations, int num_moves) noexcept:
+    """Room for one game; pages are only taken when they are first written to."""
+    cdef size_t nodes = max_simulations + 1
+    tree.nodes = <Node*>malloc(nodes * sizeof(Node))
+    tree.edge_moves = <int16_t*>malloc(nodes * num_moves * sizeof(int16_t))
+    tree.edge_priors = <float*>malloc(nodes * num_moves * sizeof(float))
+    tree.schedule = <int32_t*>malloc(nodes * sizeof(int32_t))
+    tree.noise = <double*>malloc(num_moves * sizeof(double))
+    tree.logits = <double*>malloc(num_moves * sizeof(double))
+    tree.root_children = <int32_t*>malloc(num_moves * sizeof(int32_t))
+    if (
+        tree.nodes == NULL
+        or tree.edge_moves == NULL
+        or tree.edge_priors == NULL
+        or tree.schedule == NULL
+        or tree.noise == NULL
+        or tree.logits == NULL
+        or tree.root_children == NULL
+    ):
+        return False
+    tree.nodes[0].waiting = 0
+    return True
+
+
+cdef void release(GameTree* tree) noexcept:
+    free(tree.nodes)
+    free(tree.edge_moves)
+    free(tree.edge_priors)
+    free(tree.schedule)
+    free(tree.noise)
+    free(tree.logits)
+    free(tree.root_children)
+    history_free(&tree.history)
+
+
+cdef int keep_subtree(GameTree* tree, int root) except -1:
+    """Makes a child the root and moves what is below it to the front of the pools, in the order of its creation."""
+    cdef int32_t[::1] renamed = np.full(tree.num_nodes, NO_NODE, np.int32)
+    cdef Node* node
+    cdef int index, kept = 0, num_edges = 0, i
+    # A node is older than its children, and keeps its place in that order: every move below is towards the front.
+    for index in range(root, tree.num_nodes):
+        if index == root or (tree.nodes[index].parent >= root and renamed[tree.nodes[index].parent] != NO_NODE):
+            renamed[index] = kept
+            kept += 1
+    for index in range(root, tree.num_nodes):
+        if renamed[index] == NO_NODE:
+            continue
+        node = &tree.nodes[renamed[index]]
+        node[0] = tree.nodes[index]
+        node.parent = NO_NODE if index == root else renamed[node.parent]
+        node.first_child = NO_NODE if node.first_child == NO_NODE else renamed[node.first_child]
+        node.next_sibling = NO_NODE if index == root or node.next_sibling == NO_NODE else renamed[node.next_sibling]
+        if node.status == TERMINAL or node.status == NEW:
+            continue
+        for i in range(node.num_edges):
+            tree.edge_moves[num_edges + i] = tree.edge_moves[node.edges + i]
+            tree.edge_priors[num_edges + i] = tree.edge_priors[node.edges + i]
+        node.edges = num_edges
+        num_edges += node.num_edges
+    tree.num_nodes = kept
+    tree.num_edges = num_edges
+    return 0
+
+
+cdef object gumbel_result(const Rules* rules, const GameTree* tree):
+    """The move to play and the [A] float32 policy target."""
+    cdef const Node* root = &tree.nodes[0]
+    cdef double[MAX_MOVES] scores
+    cdef double largest = -INFINITY, total = 0
+    cdef int i, most = 0, edge
+    target = np.zeros(tree.root.num_points + 1, np.float32)
+    cdef float[::1] view = target
+    completed_scores(rules, tree, scores)
+    for i in range(root.num_edges):
+        scores[i] += tree.logits[i]
+        largest = max(largest, scores[i])
+        if tree.root_children[i] != NO_NODE:
+            most = max(most, tree.nodes[tree.root_children[i]].visits)
+    for i in range(root.num_edges):
+        scores[i] = exp(scores[i] - largest)
+        total += scores[i]
+    for i in range(root.num_edges):
+        view[tree.edge_moves[root.edges + i]] = scores[i] / total
+    edge = best_edge(rules, tree, most)
+    return tree.edge_moves[root.edges + edge], target
+
+
+cdef object puct_result(const GameTree* tree, visits, int total):
+    """The most visited move, then the larger prior, and the [A] float32 shares of visits (the priors before any)."""
+    cdef const Node* root = &tree.nodes[0]
+    cdef int i
+    if total > 0:
+        priors = np.zeros(tree.root.num_points + 1)
+        i = root.first_child
+        while i != NO_NODE:
+            priors[tree.nodes[i].move] = tree.nodes[i].prior
+            i = tree.nodes[i].next_sibling
+        move = int(np.lexsort((-priors, -visits))[0])
+        return move, (visits / total).astype(np.float32)
+    target = np.zeros(tree.root.num_points + 1, np.float32)
+    for i in range(root.num_edges):
+        target[tree.edge_moves[root.edges + i]] = tree.edge_priors[root.edges + i]
+    return int(target.argmax()), target
+
+
+cdef list principal_variation(const GameTree* tree, int move):
+    """The moves from the root along the most visited children, beginning with `move`."""
+    cdef int index = 0, child, best
+    line = [move]
+    child = tree.nodes[0].first_child
+    while child != NO_NODE and tree.nodes[child].move != move:
+        child = tree.nodes[child].next_sibling
+    while child != NO_NODE:
+        index = child
+        best = NO_NODE
+        child = tree.nodes[index].first_child
+        while child != NO_NODE:
+            if tree.nodes[child].visits > 0 and (
+                best == NO_NODE or tree.nodes[child].visits >= tree.nodes[best].visits
+            ):
+                best = child
+            child = tree.nodes[child].next_sibling
+        child = best
+        if best != NO_NODE:
+            line.append(tree.nodes[best].move)
+    return line

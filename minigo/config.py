@@ -1,0 +1,328 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every number an experiment depends on, with its default, unit, meaning and range.
+
+One frozen dataclass for each part of the system, collected in `Config`. Command-line flags are generated from these
+fields (`minigo.flags`), and the resolved `Config` is stored with a run. Start reading at `Config`.
+"""
+
+import dataclasses
+import hashlib
+import json
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+
+class ConfigError(ValueError):
+    """A field is outside its range, unknown, or of the wrong type. The message names field, value and range."""
+
+
+def option(
+    default: Any,
+    meaning: str,
+    *,
+    low: float | None = None,
+    high: float | None = None,
+    choices: tuple[str, ...] = (),
+) -> Any:
+    """Declares a config field: its default, what it means (with its unit), and the closed range it must lie in."""
+    return field(default=default, metadata={"meaning": meaning, "low": low, "high": high, "choices": choices})
+
+
+@dataclass(frozen=True)
+class Section:
+    """Base of all config sections: checks every field against the type and range it was declared with."""
+
+    def __post_init__(self) -> None:
+        for spec in dataclasses.fields(self):
+            _check_field(type(self).__name__, spec, getattr(self, spec.name))
+
+
+def _check_field(section: str, spec: dataclasses.Field[Any], value: Any) -> None:
+    name = f"{section}.{spec.name}"
+    expected = type(spec.default)
+    if expected is float and type(value) is int:
+        value = float(value)
+    if type(value) is not expected:
+        raise ConfigError(f"{name} must be {expected.__name__}, got {value!r}")
+    choices, low, high = (spec.metadata[key] for key in ("choices", "low", "high"))
+    if choices and value not in choices:
+        raise ConfigError(f"{name} must be one of {', '.join(choices)}, got {value!r}")
+    if (low is not None and not value >= low) or (high is not None and not value <= high):
+        raise ConfigError(f"{name} must be in {_range(low, high)}, got {value!r}")
+
+
+def _range(low: float | None, high: float | None) -> str:
+    if high is None:
+        return f"{low} or more"
+    if low is None:
+        return f"{high} or less"
+    return f"{low}..{high}"
+
+
+@dataclass(frozen=True)
+class GameConfig(Section):
+    """What is played."""
+
+    board_size: int = option(9, "points along one side of the board", low=2, high=19)
+    komi: float = option(7.5, "points added to White's score", low=-400.0, high=400.0)
+    rules: str = option(
+        "cgos",
+        "rule set: how ko and suicide are treated; scoring is by area",
+        choices=("cgos", "chinese", "chinese-ogs", "chinese-kgs", "tromp-taylor", "aga", "new-zealand"),
+    )
+    max_moves_per_point: float = option(
+        3.0,
+        "a game is scored as it stands after this many moves for each point of the board",
+        low=1.0,
+        high=20.0,
+    )
+
+    @property
+    def max_moves(self) -> int:
+        """The number of moves after which a game is scored as it stands."""
+        return int(self.max_moves_per_point * self.board_size**2)
+
+
+@dataclass(frozen=True)
+class NetworkConfig(Section):
+    """Shape of the residual tower. It holds no board size: one network plays them all."""
+
+    blocks: int = option(4, "residual blocks", low=1, high=80)
+    channels: int = option(32, "channels of the trunk", low=4, high=1024)
+    pooling_blocks: int = option(
+        1, "how many of the blocks mix in global pooling, spread evenly", low=0, high=80
+    )
+    head_channels: int = option(16, "channels of the policy and value heads", low=2, high=256)
+    value_hidden: int = option(48, "width of the value head's dense layer", low=4, high=1024)
+
+
+@dataclass(frozen=True)
+class SearchConfig(Section):
+    """Tree search. Self-play overrides the number of simulations for each move."""
+
+    num_simulations: int = option(64, "simulations for each move", low=1, high=10_000_000)
+    algorithm: str = option(
+        "gumbel",
+        "how the root chooses: gumbel (Danihelka 2022) or puct (AlphaGo Zero)",
+        choices=("gumbel", "puct"),
+    )
+    considered_moves: int = option(16, "moves that the Gumbel root starts from", low=1, high=362)
+    gumbel_scale: float = option(
+        1.0, "scale of the root's Gumbel noise; 0 plays deterministically", low=0.0, high=10.0
+    )
+    c_visit: float = option(50.0, "visits added to the most visited move when Q is scaled (Gumbel)", low=0.0)
+    c_scale: float = option(0.5, "weight of Q in [-1, 1] against the policy's logits (Gumbel)", low=0.0)
+    c_puct: float = option(1.1, "exploration constant below the root (and at it in puct mode)", low=0.0)
+    fpu_reduction: float = option(
+        0.2, "an unvisited move is worth its parent's value minus this", low=0.0, high=2.0
+    )
+    dirichlet_alpha: float = option(
+        0.0, "concentration of root noise, summed over moves; 0: none (puct)", low=0.0
+    )
+    dirichlet_share: float = option(0.25, "share of the root prior that is noise (puct)", low=0.0, high=1.0)
+    score_weight: float = option(
+        0.1,
+        "utility = value + this x tanh(score lead / board size): prefers to win by more",
+        low=0.0,
+        high=1.0,
+    )
+    prune_pass_alive: bool = option(True, "do not search moves inside regions that are decided (Benson)")
+    leaves_per_batch: int = option(1, "leaves taken from one game before any is evaluated", low=1, high=256)
+    temperature: float = option(
+        0.0, "moves of the opening are sampled from visits to this power's inverse", low=0.0
+    )
+    temperature_plies: int = option(0, "how many plies `temperature` lasts", low=0, high=1000)
+
+
+@dataclass(frozen=True)
+class SelfPlayConfig(Section):
+    """How self-play games are made."""
+
+    num_simulations: int = option(
+        16, "simulations of a full search, which becomes a policy target", low=2, high=100_000
+    )
+    fast_simulations: int = option(
+        4, "simulations of a fast search, which only moves the game on", low=1, high=100_000
+    )
+    full_share: float = option(
+        0.3, "share of moves that get a full search (playout cap randomization)", low=0.0, high=1.0
+    )
+    random_plies: int = option(
+        4, "at most this many uniformly random legal plies open a game", low=0, high=100
+    )
+    random_share: float = option(0.5, "share of games opened with random plies", low=0.0, high=1.0)
+    komi_spread: float = option(
+        0.0, "standard deviation of komi around the game's, in points", low=0.0, high=50.0
+    )
+    games_per_shard: int = option(64, "games in one published file", low=1, high=4096)
+    random_games: int = option(
+        500, "games of random playouts that fill the first window", low=0, high=10_000_000
+    )
+
+
+@dataclass(frozen=True)
+class TrainConfig(Section):
+    """How a network is trained from recorded games."""
+
+    batch_size: int = option(256, "examples in one step", low=1, high=65536)
+    learning_rate: float = option(2e-3, "peak rate of AdamW", low=0.0, high=10.0)
+    final_learning_rate: float = option(0.1, "the rate ends at this share of the peak", low=0.0, high=1.0)
+    decay_share: float = option(
+        0.25, "share of the run's budget, at its end, over which the rate falls", low=0.0, high=1.0
+    )
+    warmup_steps: int = option(200, "steps over which the rate first rises", low=0)
+    weight_decay: float = option(1e-4, "AdamW's decoupled weight decay", low=0.0, high=1.0)
+    clip_norm: float = option(3.0, "gradients are clipped to this global norm", low=0.0)
+    average_decay: float = option(
+        0.998, "decay of the exponential weight average that plays the games", low=0.0, high=1.0
+    )
+    replay_ratio: float = option(4.0, "training examples for each new position", low=0.01, high=1000.0)
+    window_min: int = option(20_000, "positions in the training window before it grows", low=1)
+    window_exponent: float = option(
+        0.7, "the window grows with this power of all positions", low=0.0, high=1.0
+    )
+    window_growth: float = option(0.4, "slope of the window's growth where it starts", low=0.0, high=10.0)
+    value_from_search: float = option(
+        0.4, "share of the value target that is the search's value, not the result", low=0.0, high=1.0
+    )
+    policy_weight: float = option(1.0, "weight of the policy loss", low=0.0)
+    value_weight: float = option(1.2, "weight of the win/draw/loss loss", low=0.0)
+    score_weight: float = option(0.05, "weight of the score-lead loss (Huber, in points)", low=0.0)
+    ownership_weight: float = option(1.0, "weight of the ownership loss (mean over the board)", low=0.0)
+    holdout_share: float = option(
+        0.02, "share of shards kept from training, to measure on", low=0.0, high=0.5
+    )
+
+
+@dataclass(frozen=True)
+class EvaluateConfig(Section):
+    """Matches between candidate and champion, and what they decide."""
+
+    gate: str = option(
+        "winrate", "winrate: promote after a match; none: promote every network", choices=("winrate", "none")
+    )
+    games: int = option(64, "games of a gate match, in colour-swapped pairs", low=2, high=100_000)
+    threshold: float = option(
+        0.5, "a candidate is promoted at this share of the points or more", low=0.0, high=1.0
+    )
+    num_simulations: int = option(16, "simulations for each move of a gate match", low=1, high=1_000_000)
+
+
+@dataclass(frozen=True)
+class MatchConfig(Section):
+    """How match games open, so that two games of the same players differ."""
+
+    opening_plies: int = option(
+        2, "uniformly random legal plies that open both games of a pair", low=0, high=100
+    )
+    temperature: float = option(
+        0.5, "moves after the opening are sampled at this temperature", low=0.0, high=10.0
+    )
+    temperature_plies: int = option(8, "how many plies `temperature` lasts", low=0, high=1000)
+    seconds_per_move: float = option(
+        60.0, "an outside engine that takes longer forfeits", low=0.01, high=86400.0
+    )
+
+
+@dataclass(frozen=True)
+class LoopConfig(Section):
+    """How long a run goes on and how it is cut into generations."""
+
+    minutes: float = option(
+        60.0, "the run ends after this many minutes of work, over all resumptions", low=0.0
+    )
+    generations: int = option(0, "the run ends after this many generations; 0: no such limit", low=0)
+    games_per_generation: int = option(1000, "self-play games between two trainings", low=1)
+    final_games: int = option(
+        100, "games of each match that closes the run, against random and generation 0", low=0
+    )
+
+
+@dataclass(frozen=True)
+class MachineConfig(Section):
+    """What may differ from machine to machine and change on resume; it does not change what is learned."""
+
+    threads: int = option(0, "self-play threads; 0: one for each core", low=0, high=1024)
+    games_per_thread: int = option(
+        64, "games that one thread plays together: the rows of its batch", low=1, high=65536
+    )
+    precision: str = option(
+        "bfloat16", "arithmetic of inference and training", choices=("float32", "bfloat16")
+    )
+
+
+@dataclass(frozen=True)
+class Config:
+    """Everything about a run. `machine` may change when it resumes; the rest is fixed when it starts."""
+
+    game: GameConfig = field(default_factory=GameConfig)
+    network: NetworkConfig = field(default_factory=NetworkConfig)
+    search: SearchConfig = field(default_factory=SearchConfig)
+    selfplay: SelfPlayConfig = field(default_factory=SelfPlayConfig)
+    train: TrainConfig = field(default_factory=TrainConfig)
+    evaluate: EvaluateConfig = field(default_factory=EvaluateConfig)
+    match: MatchConfig = field(default_factory=MatchConfig)
+    loop: LoopConfig = field(default_factory=LoopConfig)
+    machine: MachineConfig = field(default_factory=MachineConfig)
+    seed: int = 0
+
+    def to_dict(self) -> dict[str, Any]:
+        """The config as plain data, ready for JSON."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Self:
+        """Reads what `to_dict` wrote.
+
+        Raises:
+            ConfigError: a section or field is unknown, of the wrong type, or out of its range.
+        """
+        sections = {spec.name: spec for spec in dataclasses.fields(cls)}
+        arguments: dict[str, Any] = {}
+        for name, value in data.items():
+            if name not in sections:
+                raise ConfigError(f"config has no section {name!r}; it has {', '.join(sections)}")
+            arguments[name] = value if name == "seed" else _section_from_dict(SECTIONS[name], name, value)
+        if not isinstance(arguments.get("seed", 0), int):
+            raise ConfigError(f"seed must be int, got {arguments['seed']!r}")
+        return cls(**arguments)
+
+    def learning_sha256(self) -> str:
+        """Hash of all that decides what is learned: everything but `machine` and how long the loop goes on."""
+        data = self.to_dict()
+        del data["machine"], data["loop"]["minutes"], data["loop"]["generations"]
+        return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
+
+    def learning_differences(self, other: "Config") -> list[str]:
+        """The learning fields in which two configs differ, as "section.field: mine, theirs"."""
+        mine, theirs = self.to_dict(), other.to_dict()
+        fixed = {"machine", "seed"}
+        names = [(s, f) for s in mine if s not in fixed for f in mine[s] if (s, f) not in RESUMABLE]
+        found = [f"{s}.{f}: {mine[s][f]!r}, {theirs[s][f]!r}" for s, f in names if mine[s][f] != theirs[s][f]]
+        return found + ([f"seed: {self.seed}, {other.seed}"] if self.seed != other.seed else [])
+
+
+SECTIONS: dict[str, type[Section]] = {
+    "game": GameConfig,
+    "network": NetworkConfig,
+    "search": SearchConfig,
+    "selfplay": SelfPlayConfig,
+    "train": TrainConfig,
+    "evaluate": EvaluateConfig,
+    "match": MatchConfig,
+    "loop": LoopConfig,
+    "machine": MachineConfig,
+}
+RESUMABLE = {("loop", "minutes"), ("loop", "generations")}
+
+
+def _section_from_dict(section: type[Section], name: str, data: Any) -> Section:
+    known = {spec.name for spec in dataclasses.fields(section)}
+    if not isinstance(data, dict):
+        raise ConfigError(f"{name} must be a table of fields, got {data!r}")
+    unknown = set(data) - known
+    if unknown:
+        raise ConfigError(
+            f"{name} has no field {', '.join(sorted(unknown))}; it has {', '.join(sorted(known))}"
+        )
+    return section(**data)
