@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+import numpy as np
+import pytest
+
+from cc_kernels.board import BLACK, WHITE, IllegalMoveError
+from minigo.config import GameConfig
+from minigo.go.coords import move_from_vertex
+from minigo.go.position import Position
+from tests.support.diagrams import stones_from_diagram
+
+
+def play(position, vertices):
+    for vertex in vertices.split():
+        position = position.play(move_from_vertex(vertex, position.board_size))
+    return position
+
+
+def test_a_game_starts_as_configured():
+    position = Position.initial(GameConfig(board_size=7, komi=9.0, rules="aga"))
+
+    assert (position.board_size, position.komi, position.rules.name) == (7, 9.0, "aga")
+    assert (position.to_play, position.moves) == (BLACK, ())
+
+
+def test_playing_leaves_the_position_before_as_it_was():
+    before = Position.empty(3, 0.5, "cgos")
+    after = before.play(4)
+
+    assert not before.board.stones.any()
+    assert before.moves == ()
+    assert after.board.stones[1, 1] == BLACK
+    assert (after.to_play, after.moves) == (WHITE, ((BLACK, 4),))
+
+
+def test_one_color_may_move_twice():
+    position = Position.empty(3, 0.5, "cgos").play(0).play(8, BLACK)
+
+    assert position.moves == ((BLACK, 0), (BLACK, 8))
+    assert position.to_play == WHITE
+
+
+def test_an_illegal_move_raises_and_changes_nothing():
+    position = Position.empty(3, 0.5, "cgos").play(4)
+
+    with pytest.raises(IllegalMoveError):
+        position.play(4)
+    assert position.moves == ((BLACK, 4),)
+
+
+def test_two_passes_end_the_game():
+    position = play(Position.empty(3, 0.5, "cgos"), "B2 pass")
+
+    assert not position.is_over
+    assert play(position, "pass").is_over
+
+
+def test_score_is_area_less_komi():
+    stones = stones_from_diagram("""
+        . X O
+        X X O
+        X O .
+    """)
+    position = Position.from_stones(stones, BLACK, 2.5, "cgos")
+
+    assert position.score_for_black() == (5 - 4) - 2.5
+    assert position.with_komi(-1.0).score_for_black() == (5 - 4) + 1.0
+    assert position.komi == 2.5
+
+
+def test_stones_without_liberty_can_not_be_set_up():
+    stones = stones_from_diagram("""
+        O X .
+        X X .
+        . . .
+    """)
+    with pytest.raises(ValueError, match="libert"):
+        Position.from_stones(stones, BLACK, 0.5, "cgos")
+
+
+def test_superko_reaches_back_over_the_positions_before():
+    # A ko on three sides of the board: the first capture may be retaken only after the stones have changed.
+    stones = stones_from_diagram("""
+        . X O .
+        X . X O
+        . X O .
+        . . . .
+    """)
+    taken = play(Position.from_stones(stones, WHITE, 0.5, "cgos"), "B3")
+    exchanged = play(taken, "A1 D1")
+
+    assert not taken.legal_moves()[move_from_vertex("C3", 4)]
+    assert exchanged.legal_moves()[move_from_vertex("C3", 4)]
+    assert not play(taken, "pass pass").legal_moves()[move_from_vertex("C3", 4)]
+
+
+def test_positions_are_equal_when_boards_and_moves_are():
+    assert play(Position.empty(3, 0.5, "cgos"), "B2") == play(Position.empty(3, 0.5, "cgos"), "B2")
+    assert play(Position.empty(3, 0.5, "cgos"), "B2") != play(Position.empty(3, 0.5, "cgos"), "B3")
+
+
+def test_it_prints_as_a_diagram():
+    text = str(play(Position.empty(3, 0.5, "cgos"), "B2 C3"))
+
+    assert text == "   A B C\n 3 . . O\n 2 . X .\n 1 . . .\nblack to play, move 3, komi 0.5, cgos"
+
+
+def test_a_pass_is_always_legal():
+    assert np.flatnonzero(Position.empty(2, 0.5, "cgos").legal_moves()).tolist() == [0, 1, 2, 3, 4]
