@@ -1,0 +1,276 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How self-play games are played: many together, in lockstep by simulation, in shards.
+
+A shard is a pure function of its header and the config: one network plays it, every game has a random stream of
+its own, and no game depends on what shares its batch. So `play_shard` reproduces any published shard. Publishing
+and following the champion are the business of `minigo.selfplay`. Start at `GamePool`.
+"""
+
+import threading
+import zlib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cc_kernels import scoring
+from cc_kernels.board import Board
+from cc_kernels.playouts import random_game
+from minigo import __version__
+from minigo.config import Config
+from minigo.data.shards import ShardHeader
+from minigo.go.position import Position
+from minigo.go.record import POLICY_SCALE, GameRecord
+from minigo.inference.evaluator import Evaluation, Evaluator, Leaves
+from minigo.search import Search, SearchResult
+
+RANDOM_PLAYOUTS: Final = "random"  # the "network" of shards whose games are uniform random playouts
+
+
+@dataclass
+class Progress:
+    """What a phase of self-play has done so far; read it from any thread."""
+
+    games: int = 0
+    moves: int = 0
+    positions: int = 0  # of them, those that were searched
+    targets: int = 0  # positions with a policy target
+    evaluations: int = 0  # these two count on during a game, the others when its shard is finished
+    searches: int = 0
+    black_wins: int = 0
+    lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def add(self, records: Iterable[GameRecord]) -> None:
+        """Counts the games of a finished shard."""
+        with self.lock:
+            for record in records:
+                self.games += 1
+                self.moves += record.num_moves
+                self.positions += record.num_moves - record.start_ply
+                self.targets += len(record.target_plies)
+                self.black_wins += record.score_for_black > 0
+
+
+@dataclass
+class Shard:
+    """A shard while it is played."""
+
+    header: ShardHeader
+    evaluator: Evaluator | None  # None: random playouts
+    num_games: int
+    started: int = 0
+    records: list[GameRecord] = field(default_factory=list)
+
+
+def new_shard(
+    config: Config, network: str, network_sha256: str, evaluator: Evaluator | None, worker: str, sequence: int
+) -> Shard:
+    """A shard that is yet to be played; its games follow from these arguments alone."""
+    header = ShardHeader(
+        network=network,
+        network_sha256=network_sha256,
+        config_sha256=config.learning_sha256(),
+        seed=config.seed,
+        worker=worker,
+        sequence=sequence,
+        rules=config.game.rules,
+        board_size=config.game.board_size,
+        minigo_version=__version__,
+    )
+    return Shard(header, evaluator, config.selfplay.games_per_shard)
+
+
+class Game:
+    """One self-play game and what its searches found, until it ends."""
+
+    def __init__(self, config: Config, shard: Shard, index: int) -> None:
+        header = shard.header
+        words = [header.seed, zlib.crc32(header.worker.encode()), header.sequence, index]
+        if header.network == RANDOM_PLAYOUTS:
+            words.append(1)
+        self.seed = int(np.random.SeedSequence(words).generate_state(1, np.uint64)[0] >> np.uint64(1))
+        self.random = np.random.default_rng(self.seed)
+        self.config = config
+        self.shard = shard
+        self.game_id = f"{header.network}-{header.worker}-{header.sequence:06d}-{index:04d}"
+        self.board = self._open()
+        self.is_full = False
+        self._values: list[float] = []
+        self._scores: list[float] = []
+        self._simulations: list[int] = []
+        self._target_plies: list[int] = []
+        self._targets: list[NDArray[np.float32]] = []
+
+    def _open(self) -> Board:
+        """The board after the opening: komi drawn, and in some games a few random moves."""
+        selfplay = self.config.selfplay
+        board = Position.initial(self.config.game).board
+        if selfplay.komi_spread:
+            board.komi += round(self.random.normal(0.0, selfplay.komi_spread))
+        self.moves: list[int] = []
+        if selfplay.random_plies and self.random.random() < selfplay.random_share:
+            opened, plies = board.copy(), int(self.random.integers(1, selfplay.random_plies + 1))
+            moves = random_game(opened, int(self.random.integers(1 << 62)), plies)
+            if not scoring.is_over(opened):
+                board, self.moves = opened, moves.tolist()
+        self.start_ply = len(self.moves)
+        return board
+
+    def next_simulations(self) -> int:
+        """Decides how the next move is searched: a full search now and then, a fast one otherwise."""
+        selfplay = self.config.selfplay
+        self.is_full = self.random.random() < selfplay.full_share
+        return selfplay.num_simulations if self.is_full else selfplay.fast_simulations
+
+    def play(self, result: SearchResult) -> bool:
+        """Records a search and plays its move; whether the game is over."""
+        if self.is_full:
+            self._target_plies.append(len(self.moves))
+            self._targets.append(result.policy_target)
+        self._values.append(result.value)
+        self._scores.append(result.score_lead)
+        self._simulations.append(result.simulations)
+        self.moves.append(result.move)
+        self.board.play(result.move)
+        return len(self.moves) >= self.config.game.max_moves or scoring.is_over(self.board)
+
+    def record(self) -> GameRecord:
+        """The finished game."""
+        opening = [np.nan] * self.start_ply
+        num_moves = self.board.num_moves
+        targets = np.array(self._targets, np.float64).reshape(-1, num_moves)
+        header = self.shard.header
+        return GameRecord(
+            game_id=self.game_id,
+            board_size=self.board.board_size,
+            komi=self.board.komi,
+            rules=header.rules,
+            moves=np.array(self.moves, np.int16),
+            score_for_black=scoring.final_score_for_black(self.board),
+            end=_end(self.board),
+            start_ply=self.start_ply,
+            seed=self.seed,
+            black=header.network,
+            white=header.network,
+            target_plies=np.array(self._target_plies, np.int16),
+            policy_targets=np.rint(targets * POLICY_SCALE).astype(np.uint16),
+            root_values=np.array(opening + self._values, np.float32),
+            root_scores=np.array(opening + self._scores, np.float32),
+            simulations=np.array([0] * self.start_ply + self._simulations, np.int32),
+        )
+
+
+def _end(board: Board) -> str:
+    if board.passes >= 2:
+        return "passes"
+    return "decided" if scoring.is_over(board) else "move_limit"
+
+
+def play_random_shard(config: Config, shard: Shard) -> list[GameRecord]:
+    """Plays a shard of random games that fill no own eye: values and ownership without a network."""
+    for index in range(shard.num_games):
+        game = Game(config, shard, index)
+        while not scoring.is_over(game.board) and len(game.moves) < config.game.max_moves:
+            game.moves += random_game(game.board, int(game.random.integers(1 << 62)), 1).tolist()
+        game.start_ply = len(game.moves)
+        shard.records.append(game.record())
+    return shard.records
+
+
+class GamePool:
+    """The games that one thread plays together: the rows of its batch.
+
+    Args:
+        config: of the run.
+        next_shard: gives the next shard, or None when there is no more; asked again for every free row.
+        on_finished: receives each shard when its last game has ended.
+        progress: counts evaluations and games.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        next_shard: Callable[[], Shard | None],
+        on_finished: Callable[[Shard], object],
+        progress: Progress,
+    ) -> None:
+        selfplay = config.selfplay
+        self._config = config
+        self._next_shard = next_shard
+        self._on_finished = on_finished
+        self._progress = progress
+        self._num_games = config.machine.games_per_thread
+        self._search = Search(
+            config.search,
+            config.game.board_size,
+            self._num_games,
+            max_simulations=max(selfplay.num_simulations, selfplay.fast_simulations),
+        )
+        self._games: dict[int, Game] = {}
+        self._opening: Shard | None = None  # the shard that still has games to start
+
+    def run(self, stop: threading.Event) -> None:
+        """Plays until there are no more shards, or until told to stop; unfinished games are dropped then."""
+        for row in range(self._num_games):
+            self._start_game(row)
+        while self._games and not stop.is_set():
+            leaves = self._search.select_leaves()
+            if leaves.count:
+                self._search.backup(self._evaluate(leaves))
+            done = [row for row in self._search.trees.done_games().tolist() if row in self._games]
+            with self._progress.lock:
+                self._progress.evaluations += leaves.count
+                self._progress.searches += len(done)
+            for row in done:
+                self._play(row)
+
+    def _start_game(self, row: int) -> None:
+        if self._opening is None or self._opening.started == self._opening.num_games:
+            self._opening = self._next_shard()
+        shard = self._opening
+        if shard is None:
+            return
+        game = Game(self._config, shard, shard.started)
+        shard.started += 1
+        self._games[row] = game
+        self._search.start(row, game.board, game.next_simulations(), game.random)
+
+    def _play(self, row: int) -> None:
+        game = self._games[row]
+        if not game.play(self._search.result(row)):
+            self._search.start(row, game.board, game.next_simulations(), game.random)
+            return
+        self._search.trees.stop(row)
+        del self._games[row]
+        game.shard.records.append(game.record())
+        if len(game.shard.records) == game.shard.num_games:
+            game.shard.records.sort(key=lambda record: record.game_id)
+            self._progress.add(game.shard.records)
+            self._on_finished(game.shard)
+        self._start_game(row)
+
+    def _evaluate(self, leaves: Leaves) -> Evaluation:
+        """Evaluates each leaf with its shard's network; there are two while one takes over from another."""
+        evaluators = {id(game.shard.evaluator): game.shard.evaluator for game in self._games.values()}
+        evaluations = {key: evaluator.evaluate(leaves) for key, evaluator in evaluators.items() if evaluator}
+        if len(evaluations) == 1:
+            return next(iter(evaluations.values()))
+        rows = self._search.row_games[: leaves.count].tolist()
+        chosen = [evaluations[id(self._games[game].shard.evaluator)] for game in rows]
+        return Evaluation(
+            policy=np.stack([evaluation.policy[row] for row, evaluation in enumerate(chosen)]),
+            value=np.array([evaluation.value[row] for row, evaluation in enumerate(chosen)]),
+            score_lead=np.array([evaluation.score_lead[row] for row, evaluation in enumerate(chosen)]),
+            ownership=None,
+        )
+
+
+def play_shard(config: Config, shard: Shard) -> list[GameRecord]:
+    """Plays one shard from beginning to end in this thread: the way to reproduce a published one."""
+    if shard.evaluator is None:
+        return play_random_shard(config, shard)
+    todo = [shard]
+    GamePool(config, lambda: todo.pop() if todo else None, lambda _: None, Progress()).run(threading.Event())
+    return shard.records

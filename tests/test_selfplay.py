@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: Apache-2.0
+import dataclasses
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from minigo.config import Config, GameConfig, MachineConfig, SelfPlayConfig
+from minigo.data.shards import read_shard
+from minigo.gamepool import RANDOM_PLAYOUTS, GamePool, Progress, Shard, new_shard, play_random_shard, play_shard
+from minigo.go.record import GameRecord
+from minigo.inference.evaluator import Evaluation, Evaluator, HashEvaluator, Leaves
+from minigo.run import Run, RunError
+from minigo.selfplay import ChampionFollower, ShardSource, is_held_out, play_games, play_worker
+
+CONFIG = Config(
+    game=GameConfig(board_size=4, komi=1.5),
+    selfplay=SelfPlayConfig(num_simulations=8, fast_simulations=2, games_per_shard=6, random_games=6),
+    machine=MachineConfig(games_per_thread=5),
+    seed=3,
+)
+
+
+def shard(sequence: int = 0, evaluator: Evaluator | None = None, network: str = "000000") -> Shard:
+    return new_shard(CONFIG, network, "0" * 64, evaluator or HashEvaluator(1), "tester", sequence)
+
+
+def pool_of(shards: list[Shard], finished: list[Shard]) -> GamePool:
+    todo = list(reversed(shards))
+    return GamePool(CONFIG, lambda: todo.pop() if todo else None, finished.append, Progress())
+
+
+def run_with_champion(folder: Path) -> Run:
+    run = Run.create(str(folder), CONFIG)
+    run.publish_network(b"weights", {})
+    run.promote("000000", {}, None)
+    return run
+
+
+def test_every_recorded_game_obeys_the_rules_and_its_result() -> None:
+    for record in play_shard(CONFIG, shard()):
+        record.check()
+
+
+def test_a_shard_is_reproduced_bit_for_bit_from_its_header() -> None:
+    assert play_shard(CONFIG, shard()) == play_shard(CONFIG, shard())
+
+
+def test_shards_with_another_sequence_seed_or_worker_hold_other_games() -> None:
+    first = play_shard(CONFIG, shard(0))
+
+    assert play_shard(CONFIG, shard(1)) != first
+    other = dataclasses.replace(CONFIG, seed=4)
+    assert play_shard(other, new_shard(other, "000000", "", HashEvaluator(1), "tester", 0))[0].seed != first[0].seed
+    assert play_shard(CONFIG, new_shard(CONFIG, "000000", "", HashEvaluator(1), "b", 0))[0].seed != first[0].seed
+
+
+def test_a_game_does_not_depend_on_what_shares_its_batch() -> None:
+    alone = [play_shard(CONFIG, shard(sequence)) for sequence in range(4)]
+    together: list[Shard] = []
+    pool_of([shard(sequence) for sequence in range(4)], together).run(threading.Event())
+
+    by_sequence = {shard.header.sequence: shard.records for shard in together}
+    assert [by_sequence[sequence] for sequence in range(4)] == alone
+
+
+def test_each_shard_is_played_by_its_own_network_while_one_takes_over() -> None:
+    shards = [shard(0, HashEvaluator(1)), shard(1, HashEvaluator(2), "000001")]
+    finished: list[Shard] = []
+    pool_of(shards, finished).run(threading.Event())
+
+    for played in finished:
+        seed = 1 + played.header.sequence
+        alone = play_shard(CONFIG, shard(played.header.sequence, HashEvaluator(seed), played.header.network))
+        assert played.records == alone
+
+
+def test_published_shards_are_the_same_at_any_number_of_threads(tmp_path: Path) -> None:
+    published = []
+    for threads in (1, 3):
+        run = run_with_champion(tmp_path / str(threads))
+        source = ShardSource(run, "w", lambda: ("000000", "", HashEvaluator(1)), 30)
+        play_games(run, source.next, num_threads=threads, stop=threading.Event(), progress=Progress())
+        paths = run.shards() + run.shards(holdout=True)
+        published.append({Path(path).name: run.read(path) for path in paths})
+
+    assert len(published[0]) == 5
+    assert published[0] == published[1]
+
+
+def test_a_worker_goes_on_with_the_sequence_after_its_published_shards(tmp_path: Path) -> None:
+    run = run_with_champion(tmp_path / "run")
+    for _ in range(2):
+        play_worker(
+            run, "w", lambda _: HashEvaluator(1), num_games=10, stop=threading.Event(), progress=Progress()
+        )
+
+    sequences = [read_shard(run.read(path))[0].sequence for path in run.shards() + run.shards(holdout=True)]
+    assert sorted(sequences) == [0, 1, 2, 3]
+
+
+def test_a_worker_without_a_champion_says_what_is_missing(tmp_path: Path) -> None:
+    run = Run.create(str(tmp_path / "run"), CONFIG)
+
+    with pytest.raises(RunError, match="has no champion yet: start its trainer first"):
+        play_worker(run, "w", lambda _: HashEvaluator(1), num_games=1, stop=threading.Event(), progress=Progress())
+
+
+def test_a_stopped_pool_drops_unfinished_games_and_publishes_none_of_them() -> None:
+    stop = threading.Event()
+
+    class StopsAfterSome(HashEvaluator):
+        calls = 0
+
+        def evaluate(self, leaves: Leaves) -> Evaluation:
+            self.calls += 1
+            if self.calls == 10:
+                stop.set()
+            return super().evaluate(leaves)
+
+    finished: list[Shard] = []
+    pool_of([shard(0, StopsAfterSome(1))], finished).run(stop)
+
+    assert finished == []
+
+
+def test_an_evaluators_error_reaches_the_caller(tmp_path: Path) -> None:
+    class Broken(HashEvaluator):
+        def evaluate(self, leaves: Leaves) -> Evaluation:  # noqa: ARG002
+            raise RuntimeError("no such device")
+
+    run = run_with_champion(tmp_path / "run")
+    source = ShardSource(run, "w", lambda: ("000000", "", Broken(1)), None)
+
+    with pytest.raises(RuntimeError, match="no such device"):
+        play_games(run, source.next, num_threads=2, stop=threading.Event(), progress=Progress())
+
+
+def test_a_follower_loads_each_champion_once_and_keeps_the_old_one_when_the_new_is_corrupt(tmp_path: Path) -> None:
+    run = run_with_champion(tmp_path / "run")
+    loaded: list[str] = []
+
+    def load(name: str) -> Evaluator:
+        loaded.append(name)
+        return HashEvaluator(int(name))
+
+    follower = ChampionFollower(run, load, poll_seconds=0.0)
+    assert [follower()[0], follower()[0]] == ["000000", "000000"]
+    run.publish_network(b"better", {})
+    run.promote("000001", {}, run.champion())
+    assert follower()[0] == "000001"
+    run.publish_network(b"torn", {})
+    run.promote("000002", {}, run.champion())
+    (tmp_path / "run/networks/000002/weights.safetensors").write_bytes(b"tor")
+
+    assert follower()[0] == "000001"
+    assert loaded == ["000000", "000001"]
+
+
+def test_full_searches_give_targets_and_fast_ones_do_not() -> None:
+    for record in play_shard(CONFIG, shard()):
+        full = set(record.target_plies.tolist())
+        for ply in range(record.start_ply, record.num_moves):
+            assert record.simulations[ply] <= (8 if ply in full else 2)
+        assert np.isnan(record.root_values[: record.start_ply]).all()
+        assert np.isfinite(record.root_values[record.start_ply :]).all()
+
+
+def test_random_playouts_are_reproduced_and_have_no_targets() -> None:
+    def random_shard() -> list[GameRecord]:
+        return play_random_shard(CONFIG, new_shard(CONFIG, RANDOM_PLAYOUTS, "", None, "tester", 0))
+
+    records = random_shard()
+    assert records == random_shard()
+    for record in records:
+        record.check()
+        assert len(record.target_plies) == 0
+        assert record.start_ply == record.num_moves
+
+
+def test_komi_spread_draws_komi_around_the_games_own() -> None:
+    selfplay = dataclasses.replace(CONFIG.selfplay, komi_spread=2.0, games_per_shard=64)
+    config = dataclasses.replace(CONFIG, selfplay=selfplay)
+    komi = [record.komi for record in play_shard(config, new_shard(config, "000000", "", HashEvaluator(1), "t", 0))]
+
+    assert all((value - 1.5).is_integer() for value in komi)
+    assert len(set(komi)) > 3
+    assert abs(np.mean(komi) - 1.5) < 1.0
+
+
+def test_about_the_configured_share_of_shards_is_held_out() -> None:
+    config = dataclasses.replace(CONFIG, train=dataclasses.replace(CONFIG.train, holdout_share=0.1))
+    held = sum(is_held_out(config, shard(sequence).header) for sequence in range(2000))
+
+    assert 140 < held < 260
