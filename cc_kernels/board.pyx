@@ -399,8 +399,8 @@ cdef void history_free(History* history) noexcept nogil:
 cdef class Board:
     """A position with its rules and the history that superko needs.
 
-    Points are row-major from the top left; the move `pass_move` = N² passes. Colours are BLACK = 1, WHITE = -1. Wherever
-    a colour is optional, 0 means the side to move.
+    Points are row-major from the top left; the move `pass_move` = N² passes. Colours are BLACK = 1, WHITE = -1.
+    Wherever a colour is optional, 0 means the side to move.
 
     Args:
         board_size: points along one side, 2 to 19.

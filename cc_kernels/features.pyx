@@ -136,7 +136,7 @@ cdef void write_planes(
     `pass_alive` holds owners by vertex, as `write_pass_alive` leaves them.
     """
     cdef const int16_t* image = symmetry_image(s.board_size, symmetry)
-    cdef int8_t[NUM_VERTICES] liberties # at a chain's head: 1 to 4, or 0 where not yet counted
+    cdef int8_t[NUM_VERTICES] liberties  # at a chain's head: 1 to 4, or 0 where not yet counted
     cdef int vertex, head, color, i
     cdef uint8_t* row
     memset(planes, 0, s.num_points * C_NUM_PLANES)

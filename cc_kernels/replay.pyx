@@ -21,7 +21,33 @@ from cc_kernels.features cimport (
     write_planes,
 )
 from cc_kernels.scoring cimport write_pass_alive
-from cc_kernels.types cimport MAX_SIZE, NUM_VERTICES, BoardState, History, int8_t, int16_t, uint8_t
+from cc_kernels.types cimport (
+    C_EMPTY,
+    MAX_SIZE,
+    NUM_VERTICES,
+    PASS_VERTEX,
+    BoardState,
+    History,
+    int8_t,
+    int16_t,
+    uint8_t,
+)
+
+
+cdef bint replay_moves(BoardState* s, History* history, const int16_t* moves, int count) noexcept nogil:
+    """Plays moves from the start of a game; False, and no further, at one that is on no empty point."""
+    cdef int ply, vertex
+    history.count = 0
+    history_push(history, history_key(s))
+    for ply in range(count):
+        if not 0 <= moves[ply] <= s.num_points:
+            return False
+        vertex = move_vertex(s, moves[ply])
+        if vertex != PASS_VERTEX and s.cells[vertex].color != C_EMPTY:
+            return False
+        play_vertex(s, vertex, s.to_play)
+        history_push(history, history_key(s))
+    return True
 
 
 def write_examples(
@@ -39,7 +65,7 @@ def write_examples(
 ):
     """Writes the network's input for chosen positions of recorded games.
 
-    The games must have been checked: their moves are played without asking whether they are legal.
+    The games must have been checked: of their moves only that they are on the board and on empty points is seen to.
 
     Args:
         board_size: N of all the games.
@@ -54,10 +80,11 @@ def write_examples(
         scalars: [B, NUM_SCALARS] float32, overwritten.
 
     Raises:
-        ValueError: shapes disagree, or an index is outside its range.
+        ValueError: shapes disagree, an index is outside its range, or a move is on no empty point.
     """
-    cdef int64_t batch = games.shape[0], i, game, first
-    cdef int longest = 0, ply
+    cdef int64_t batch = games.shape[0], i, game, bad = -1
+    cdef int longest = 0
+    cdef const int16_t* all_moves = &moves[0] if moves.shape[0] else NULL
     cdef BoardState state
     cdef History history
     cdef KoPoints ko
@@ -88,14 +115,13 @@ def write_examples(
     history_reserve(&history, longest + 1)
     with nogil:
         for i in range(batch):
-            first = starts[games[i]]
             reset_state(&state, board_size, komi[games[i]], ko_rule, suicide)
-            history.count = 0
-            history_push(&history, history_key(&state))
-            for ply in range(plies[i]):
-                play_vertex(&state, move_vertex(&state, moves[first + ply]), state.to_play)
-                history_push(&history, history_key(&state))
+            if not replay_moves(&state, &history, all_moves + starts[games[i]], plies[i]):
+                bad = i
+                break
             find_ko_points(&state, &history, &ko)
             write_pass_alive(&state, owner)
             write_planes(&state, &ko, owner, symmetries[i], &planes[i, 0, 0, 0], &scalars[i, 0])
         history_free(&history)
+    if bad >= 0:
+        raise ValueError(f"moves of game {games[bad]} before ply {plies[bad]} must be on empty points or pass")

@@ -3,16 +3,17 @@
 
 The kernel never calls an evaluator and draws no random numbers: the same evaluations and noise give the same trees.
 
-**Perspective.** A node's sums are for the player to move at that node. `Q` of a move is for the player who chooses it:
-minus the child's mean. Utility is `value + score_weight * tanh(score / N)`; the tree maximises it, and keeps value and
-score beside it to report them.
+**Perspective.** A node's sums are for the player to move at that node. `Q` of a move is for the player who chooses
+it: minus the child's mean. Utility is `value + score_weight * tanh(score / N)`; the tree maximises it, and keeps value
+and score beside it to report them.
 
-**A simulation** walks down from the root to a node that has no evaluation yet, and adds that node. A node where the game
-is over (two passes, or all points pass-alive) has its exact result and takes no evaluation. The root's own evaluation
-comes first and is no simulation, so that after n simulations the root has n + 1 visits and at most n + 1 nodes exist.
+**A simulation** walks down from the root to a node that has no evaluation yet, and adds that node. A node where the
+game is over (two passes, or all points pass-alive) has its exact result and takes no evaluation. The root's own
+evaluation comes first and is no simulation, so that after n simulations the root has n + 1 visits and at most n + 1
+nodes exist.
 
-**Moves.** A node's edges are its legal moves in increasing order, the pass last. With `prune_pass_alive`, a point that is
-pass-alive for a colour is left out, unless it is its owner's turn and the area does not count it for the owner yet
+**Moves.** A node's edges are its legal moves in increasing order, the pass last. With `prune_pass_alive`, a point that
+is pass-alive for a colour is left out, unless it is its owner's turn and the area does not count it for the owner yet
 (dead stones may be captured). Priors are the policy over the edges, normalised: float32 of (double) p / sum.
 
 **PUCT** (below the root, and at it if `gumbel` is off) takes the largest of
@@ -21,18 +22,23 @@ an unvisited move having Q = mean utility of the node - fpu_reduction. Of the un
 largest prior (then the smallest move) can win. A tie goes to the child visited first, and to a visited child.
 At the root, noise w[A] of gamma variates mixes in: prior = (1 - share) * prior + share * w / sum of w over the edges.
 
-**Gumbel** (Danihelka et al. 2022, "Policy improvement by planning with Gumbel", as in mctx): the root holds noise g[A] and
-logits = log(max(prior, 1e-12)). Simulation k (from 0) takes, of the moves with schedule[k] visits, the one with the largest
+**Gumbel** (Danihelka et al. 2022, "Policy improvement by planning with Gumbel", as in mctx): the root holds noise g[A]
+and logits = log(max(prior, 1e-12)). Simulation k (from 0) takes, of the moves with schedule[k] visits, the one with
+the largest
     g + logit + sigma(completed Q),       sigma(q) = (c_visit + most visits of any move) * c_scale * q
 (then the smallest move). Completed Q is Q where visited, else the mixed value
-    (u + n * sum(prior Q) / sum(prior)) / (n + 1),     sums over visited moves; n their visits; u the root's own utility.
+    (u + n * sum(prior Q) / sum(prior)) / (n + 1),   sums over visited moves; n their visits; u the root's utility.
 The schedule is sequential halving over m = min(considered_moves, edges) moves: in each phase every one of the k moves
 still considered gets max(1, sims // (ceil(log2 m) * k)) more visits; then k = max(2, k // 2). The policy target is
 softmax(logit + sigma(completed Q)), and the move to play has the largest sum above among the most visited.
 
-**Waiting leaves** (`leaves_per_game` > 1): a leaf on its way to the evaluator counts, on all of its path, as one visit
-with utility +1 for the player to move there (a virtual loss for whoever moved to it). Walking into one ends the
-game's turn in that batch.
+**Waiting leaves** (`leaves_per_game` > 1): to PUCT, a leaf on its way to the evaluator counts, on all of its path, as
+one visit with utility +1 for the player to move there (a virtual loss for whoever moved to it). At a Gumbel root it
+counts where visits are compared with the schedule, not in Q or sigma. Walking into a waiting leaf ends the game's turn
+in that batch.
+
+**Corner cases.** A policy that is zero on all edges counts as uniform. Where pass-alive chains and regions decide every
+point, the result is that of their owners; after two passes, that of the area.
 
 Bounds: 64 bytes a node and 6 a legal move of an evaluated node; see `SearchTrees.memory_bound`.
 """

@@ -21,7 +21,6 @@ from cc_kernels.board cimport (
     history_push,
     history_reserve,
     is_legal,
-    move_of,
     move_vertex,
     play_vertex,
     vertex_of,
@@ -63,9 +62,9 @@ RootResult = namedtuple(
 )
 RootResult.__doc__ = """What a search found, for the player to move at the root.
 
-move: the move to play. visits: [A] int32. policy_target: [A] float32, the improved policy (completed Q for Gumbel, visit
-shares for PUCT). move_values: [A] float32, mean utility of each move, NaN where unvisited. value: in [-1, 1]. score_lead:
-in points. simulations: made so far. principal_variation: most visited line of moves.
+move: the move to play. visits: [A] int32. policy_target: [A] float32, the improved policy (completed Q for Gumbel,
+visit shares for PUCT). move_values: [A] float32, mean utility of each move, NaN where unvisited. value: in [-1, 1].
+score_lead: in points. simulations: made so far. principal_variation: most visited line of moves.
 """
 
 
@@ -183,13 +182,13 @@ cdef int choose_puct(const Rules* rules, GameTree* tree, int index) noexcept nog
 
 cdef void fill_schedule(GameTree* tree, int considered) noexcept nogil:
     """Writes, for each simulation, how many visits the move it takes must have: sequential halving."""
-    cdef int simulations = tree.simulations, count = 0, k = considered, phase_first, extra, i, j
+    cdef int simulations = tree.simulations, count = 0, k = considered, extra, _, _of_phase
     cdef int rounds = <int>ceil(log2(<double>considered)) if considered > 1 else 1
     cdef int visits = 0                 # of every move that is still considered
     while count < simulations:
         extra = max(1, simulations // (rounds * k))
-        for i in range(extra):
-            for j in range(k):
+        for _of_phase in range(extra):
+            for _ in range(k):
                 if count < simulations:
                     tree.schedule[count] = visits
                     count += 1
@@ -225,7 +224,7 @@ cdef void completed_scores(const Rules* rules, const GameTree* tree, double* sco
 
 
 cdef int best_edge(const Rules* rules, const GameTree* tree, int visits) noexcept nogil:
-    """The root's edge with the largest noise + logit + sigma(completed Q) among those with so many visits, or NO_EDGE."""
+    """The root's edge with the largest noise + logit + sigma(completed Q) of those with so many visits, or NO_EDGE."""
     cdef const Node* root = &tree.nodes[0]
     cdef const Node* child
     cdef double[MAX_MOVES] scores
@@ -433,7 +432,15 @@ cdef class SearchTrees:
         self.max_simulations = max_simulations
         self.leaves_per_game = leaves_per_game
         self.rules = Rules(
-            c_visit, c_scale, c_puct, fpu_reduction, score_weight, noise_share, considered_moves, gumbel, prune_pass_alive
+            c_visit,
+            c_scale,
+            c_puct,
+            fpu_reduction,
+            score_weight,
+            noise_share,
+            considered_moves,
+            gumbel,
+            prune_pass_alive,
         )
         self.rows = <Row*>malloc(<size_t>num_games * leaves_per_game * sizeof(Row))
         self.trees = <GameTree*>calloc(num_games, sizeof(GameTree))
@@ -476,7 +483,7 @@ cdef class SearchTrees:
             game: which of the games.
             board: the position to search.
             simulations: how many to make, beside the root's own evaluation.
-            noise: [A] float64 by move: Gumbel noise, or gamma variates for PUCT; None for none.
+            noise: [A] float64 by move: Gumbel noise, or gamma variates above 0 for PUCT; None for none.
 
         Raises:
             ValueError: wrong board size, number of simulations, or noise.
@@ -502,7 +509,7 @@ cdef class SearchTrees:
 
     cdef int begin(self, GameTree* tree, int simulations, noise) except -1:
         cdef int num_moves = tree.root.num_points + 1, i
-        cdef double[::1] view
+        cdef const double[::1] view
         if not 1 <= simulations <= self.max_simulations:
             raise ValueError(f"simulations must be in 1..{self.max_simulations}, got {simulations}")
         memset(tree.noise, 0, num_moves * sizeof(double))
@@ -512,6 +519,10 @@ cdef class SearchTrees:
             if view.shape[0] != num_moves:
                 raise ValueError(f"noise must have {num_moves} entries, got {view.shape[0]}")
             for i in range(num_moves):
+                if not isfinite(view[i]) or not (self.rules.gumbel or view[i] > 0):
+                    tree.searching = False
+                    expected = "finite" if self.rules.gumbel else "finite and positive"
+                    raise ValueError(f"noise must be {expected}, got {view[i]}")
                 tree.noise[i] = view[i]
         tree.simulations = simulations
         tree.searching = True
@@ -705,7 +716,9 @@ cdef class SearchTrees:
         return dict(zip(names, np.array(rows, np.float64).reshape(-1, len(names)).T, strict=True))
 
 
-cdef bint all_finite(const float[:, ::1] policy, const float[::1] value, const float[::1] score, int rows) noexcept nogil:
+cdef bint all_finite(
+    const float[:, ::1] policy, const float[::1] value, const float[::1] score, int rows
+) noexcept nogil:
     cdef int i, j
     cdef double total = 0
     for i in range(rows):

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every number an experiment depends on, with its default, unit, meaning and range.
 
-One frozen dataclass for each part of the system, collected in `Config`. Command-line flags are generated from these
-fields (`minigo.flags`), and the resolved `Config` is stored with a run. Start reading at `Config`.
+One frozen dataclass for each part of the system, collected in `Config`. Command-line flags are generated from
+these fields (`minigo.flags`), and the resolved `Config` is stored with a run. Start reading at `Config`.
 """
 
 import dataclasses
@@ -13,7 +13,7 @@ from typing import Any, Self
 
 
 class ConfigError(ValueError):
-    """A field is outside its range, unknown, or of the wrong type. The message names field, value and range."""
+    """A field is out of range, unknown, or of the wrong type. The message names field, value and range."""
 
 
 def option(
@@ -24,7 +24,7 @@ def option(
     high: float | None = None,
     choices: tuple[str, ...] = (),
 ) -> Any:
-    """Declares a config field: its default, what it means (with its unit), and the closed range it must lie in."""
+    """Declares a config field: its default, what it means (with its unit), and its closed range."""
     return field(default=default, metadata={"meaning": meaning, "low": low, "high": high, "choices": choices})
 
 
@@ -288,7 +288,7 @@ class Config:
         return cls(**arguments)
 
     def learning_sha256(self) -> str:
-        """Hash of all that decides what is learned: everything but `machine` and how long the loop goes on."""
+        """Hash of all that decides what is learned: all but `machine` and how long the loop goes on."""
         data = self.to_dict()
         del data["machine"], data["loop"]["minutes"], data["loop"]["generations"]
         return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()

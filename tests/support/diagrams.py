@@ -95,3 +95,8 @@ def grid(values: dict[int, int], board_size: int) -> NDArray[np.int16]:
     array = np.zeros(board_size**2, dtype=np.int16)
     array[list(values)] = list(values.values())
     return array.reshape(board_size, board_size)
+
+
+def assert_shows(board: Board, diagram: str) -> None:
+    """Fails unless the board's stones are the diagram's."""
+    assert diagram_from_stones(board.stones) == diagram_from_stones(stones_from_diagram(diagram))

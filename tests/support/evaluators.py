@@ -12,15 +12,17 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from cc_kernels.board import BLACK, Board
 from cc_kernels.features import NUM_PLANES, NUM_SCALARS, symmetry_images
-from cc_kernels.tree import SearchTrees
+from cc_kernels.playouts import count_playouts
+from cc_kernels.tree import RootResult, SearchTrees
 from tests.support.diagrams import stones_from_position
 from tests.support.reference_board import ReferenceBoard
 from tests.support.reference_tree import Estimate
 
 
 class View(NamedTuple):
-    """A position as the player to move sees it: [N²] uint8 stones, komi (in points) and whether the last move passed."""
+    """A position as the player to move sees it: [N²] uint8 stones, komi in points, whether the last move was a pass."""
 
     own: NDArray[np.uint8]
     enemy: NDArray[np.uint8]
@@ -45,6 +47,16 @@ def uniform_judge(view: View) -> tuple[NDArray[np.float32], float, float]:
     """Knows nothing: all moves are alike, and so are the players."""
     num_moves = len(view.own) + 1
     return np.full(num_moves, 1 / num_moves, dtype=np.float32), 0.0, 0.0
+
+
+def playout_judge(view: View) -> tuple[NDArray[np.float32], float, float]:
+    """Uniform policy; value and score from a few random games."""
+    policy, _, _ = uniform_judge(view)
+    size = round(len(view.own) ** 0.5)
+    board = Board(size, -view.komi)
+    board.setup((view.own.astype(np.int8) - view.enemy.astype(np.int8)).reshape(size, size), BLACK)
+    score = count_playouts(board, int(view.own.sum()), 8, 3 * size**2)[1]
+    return policy, float(np.tanh(score / size)), score
 
 
 def view_of_reference(board: ReferenceBoard, komi: float) -> View:
@@ -81,3 +93,11 @@ def run_kernel(trees: SearchTrees, judge: Judge) -> None:
             plain, value[row], score[row] = judge(view)
             policy[row, [*image.tolist(), size**2]] = plain
         trees.backup(policy, value, score)
+
+
+def searched(board: Board, simulations: int, judge: Judge, *, gumbel: bool = False) -> RootResult:
+    """The result of one search without noise."""
+    trees = SearchTrees(1, board.board_size, simulations, gumbel=gumbel)
+    trees.start(0, board, simulations)
+    run_kernel(trees, judge)
+    return trees.result(0)

@@ -106,7 +106,7 @@ class ReferenceBoard:
         to_play: int = BLACK,
     ) -> None:
         self.board_size, self.ko_rule, self.suicide = board_size, ko_rule, suicide
-        self.pass_move = board_size**2
+        self.pass_move, self.neighbors = board_size**2, neighbors(board_size)
         self.to_play = to_play
         self.captured = {BLACK: 0, WHITE: 0}
         self.moves: list[tuple[int, int]] = []
@@ -156,7 +156,7 @@ class ReferenceBoard:
         First the enemy's chains without a liberty leave. If then the new stone's chain has none, it leaves.
         """
         captured, joined, breathes = [], [], False
-        for neighbor in neighbors(self.board_size)[point]:
+        for neighbor in self.neighbors[point]:
             chain = self.chains.get(neighbor)
             if chain is None:
                 breathes = True
@@ -183,9 +183,9 @@ class ReferenceBoard:
         if self.ko_rule == SIMPLE:
             before = self.situations[-2][0] if len(self.situations) > 1 else None
             return len(captured) == 1 and self.result(point, color, captured, suicided) == before
-        own = len(self.position.of(color)) + 1 - len(suicided)
-        enemy = len(self.position.of(-color)) - len(captured)
-        earlier = self.earlier.get((own, enemy) if color == BLACK else (enemy, own))
+        own, enemy = self.position if color == BLACK else reversed(self.position)
+        counts = (len(own) + 1 - len(suicided), len(enemy) - len(captured))
+        earlier = self.earlier.get(counts if color == BLACK else counts[::-1])
         if earlier is None:
             return False
         position = self.result(point, color, captured, suicided)
@@ -194,8 +194,11 @@ class ReferenceBoard:
 
     def illegal_moves(self, color: int) -> dict[int, str]:
         """All moves that are illegal for a color, each with the reason."""
-        reasons = ((move, self.illegality(move, color)) for move in range(self.pass_move))
-        return {move: reason for move, reason in reasons if reason is not None}
+        reasons = dict.fromkeys(self.chains, "occupied")
+        for move in range(self.pass_move):
+            if move not in self.chains and (reason := self.illegality(move, color)) is not None:
+                reasons[move] = reason
+        return reasons
 
     def legal_moves(self, color: int) -> list[int]:
         """All legal moves of a color, the pass last."""
