@@ -324,6 +324,12 @@ class Run:
         state = self.trainer_state()
         return set().union(*map(self._manifest, state.manifests)) if state is not None else set()
 
+    def consumption_order(self) -> list[str]:
+        """Paths of the consumed shards, those that training consumed first at the front."""
+        state = self.trainer_state()
+        manifests = state.manifests if state is not None else ()
+        return [path for manifest in manifests for path in sorted(self._manifest(manifest))]
+
     def read_checkpoint(self, state: TrainerState) -> dict[str, bytes]:
         """The files of the state's checkpoint; none before the first commit.
 

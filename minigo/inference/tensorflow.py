@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`TensorFlowEvaluator`: a network as an evaluator, computed by TensorFlow.
+
+The weights become constants of one graph for each board size and batch shape, which TensorFlow then simplifies. Calls
+at the same time use sessions of their own, each with one thread: no call waits for another, and results do not depend
+on how many threads there are.
+"""
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple
+
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from minigo.inference.evaluator import Evaluation, Leaves
+from minigo.network.network import Network
+
+Shape = tuple[int, ...]
+Compiled = Callable[[NDArray[np.uint8], NDArray[np.float32]], list[NDArray[np.float32]]]
+
+OWN_THREAD: Final = -1
+"""As TensorFlow's number of inter-op threads: operations run in the thread that asked for them."""
+
+
+class Graph(NamedTuple):
+    """The tensors to feed and to fetch; they know the graph that they are in."""
+
+    inputs: list[Any]
+    outputs: list[Any]
+
+
+class TensorFlowEvaluator:
+    """Evaluates positions with a network. Safe to call from several threads at once.
+
+    A row's evaluation is the same in every bit wherever it stands in a batch of one shape, and whatever else is there.
+
+    Args:
+        network: what to evaluate with; later changes to it have no effect.
+        precision: arithmetic inside the network, "float32" or "bfloat16"; what comes out is float32.
+    """
+
+    def __init__(self, network: Network, *, precision: str = "bfloat16") -> None:
+        if keras.backend.backend() != "tensorflow":
+            raise RuntimeError(f"this evaluator needs KERAS_BACKEND=tensorflow, got {keras.backend.backend()}")
+        self.name = network.name
+        self._model = network.model(precision)
+        self._weights = [variable.numpy() for variable in self._model.trainable_variables]
+        self._graphs: dict[Shape, Graph] = {}
+        self._idle: dict[Shape, deque[Compiled]] = {}  # sessions that no thread is using
+        self._lock = threading.Lock()
+
+    def evaluate(self, leaves: Leaves) -> Evaluation:
+        """Evaluates every row, padding included. The first call for a batch shape compiles."""
+        shape = (*leaves.planes.shape, leaves.scalars.shape[1])
+        compiled = self._borrow(shape)
+        try:
+            return Evaluation(*compiled(leaves.planes, leaves.scalars))
+        finally:
+            self._idle[shape].append(compiled)
+
+    def _borrow(self, shape: Shape) -> Compiled:
+        try:
+            return self._idle[shape].pop()
+        except (KeyError, IndexError):
+            with self._lock:
+                if shape not in self._graphs:
+                    self._graphs[shape] = self._graph(shape)
+                    self._idle[shape] = deque()
+                return _session(self._graphs[shape])
+
+    def _graph(self, shape: Shape) -> Graph:
+        with tf.Graph().as_default():
+            planes = tf.compat.v1.placeholder(tf.uint8, shape[:-1])
+            scalars = tf.compat.v1.placeholder(tf.float32, (shape[0], shape[-1]))
+            weights = [tf.constant(weight) for weight in self._weights]
+            heads, _ = self._model.stateless_call(weights, [], {"planes": planes, "scalars": scalars})
+            outcome = tf.nn.softmax(heads["outcome"])
+            value = outcome[:, 0] - outcome[:, 2]
+            outputs = [tf.nn.softmax(heads["policy"]), value, heads["score_lead"], tf.tanh(heads["ownership"])]
+        return Graph([planes, scalars], outputs)
+
+
+def _session(graph: Graph) -> Compiled:
+    options: dict[str, Any] = {
+        "intra_op_parallelism_threads": 1,
+        "inter_op_parallelism_threads": OWN_THREAD,
+        "use_per_session_threads": True,
+        "gpu_options": tf.compat.v1.GPUOptions(allow_growth=True),
+    }
+    session = tf.compat.v1.Session(graph=graph.inputs[0].graph, config=tf.compat.v1.ConfigProto(**options))
+    compiled: Compiled = session.make_callable(graph.outputs, feed_list=graph.inputs)
+    return compiled

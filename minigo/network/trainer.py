@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`Trainer`: a network while it is trained, with its optimizer, its average, and what it takes to go on later.
+
+It knows batches and steps; where examples come from and where networks go is the business of `minigo.train`.
+"""
+
+import contextlib
+from collections.abc import Iterable, Iterator
+from typing import Any, Final
+
+import keras
+import numpy as np
+from keras import ops
+from numpy.typing import NDArray
+
+from minigo.config import TrainConfig
+from minigo.network.architecture import GoNetwork, Tensor
+from minigo.network.losses import HEADS, head_losses, total_loss
+from minigo.network.network import Network, NetworkError, arrays_from_bytes, arrays_to_bytes, load_weights
+
+Batch = tuple[dict[str, NDArray[Any]], dict[str, NDArray[Any]]]
+"""Inputs and targets, as `minigo.data.examples.Batch` has them."""
+
+_MODEL: Final = "model.safetensors"
+_OPTIMIZER: Final = "optimizer.safetensors"
+
+
+class Trainer:
+    """Trains one network for as long as a run lasts. Made once: its first step compiles.
+
+    Args:
+        network: what training starts from.
+        config: the optimizer, the schedule and the losses' weights.
+        precision: arithmetic, "float32" or "bfloat16"; weights, averages and losses are float32 in both.
+    """
+
+    def __init__(self, network: Network, config: TrainConfig, *, precision: str = "bfloat16") -> None:
+        self._config = config
+        self._network = network.model(precision)
+        self._learner = _Learner(self._network, config)
+        self._optimizer = _optimizer(config)
+        self._optimizer.build(self._network.trainable_variables)
+        self._learner.compile(optimizer=self._optimizer, jit_compile=False)
+
+    @property
+    def step(self) -> int:
+        """Steps taken so far."""
+        return int(self._optimizer.iterations.numpy())
+
+    def train(self, batches: Iterable[Batch], progress: float) -> dict[str, float]:
+        """Takes one step for each batch.
+
+        Args:
+            batches: all of one shape.
+            progress: share of the run's budget that is used, in [0, 1]; decides the learning rate.
+
+        Returns:
+            Each loss by name, the mean over the batches; NaN for the policy's if no row had a policy target.
+        """
+        self._learner.reset_metrics()
+        step, has_policy, losses = self.step, False, {}
+        for inputs, targets in batches:
+            self._optimizer.learning_rate.assign(learning_rate(step, progress, self._config))
+            losses = self._learner.train_on_batch(inputs, targets, return_dict=True)
+            has_policy |= bool(targets["policy_weight"].any())
+            step += 1
+        return _named(losses, has_policy)
+
+    def measure(self, batches: Iterable[Batch]) -> dict[str, float]:
+        """The averaged network's losses, as `train` returns them, without learning from the batches."""
+        self._learner.reset_metrics()
+        has_policy, losses = False, {}
+        with self._averaged():
+            for inputs, targets in batches:
+                losses = self._learner.test_on_batch(inputs, targets, return_dict=True)
+                has_policy |= bool(targets["policy_weight"].any())
+        return _named(losses, has_policy)
+
+    def averaged_network(self) -> Network:
+        """The exponential average of the weights over all steps: the network that is to play."""
+        with self._averaged():
+            return Network.from_model(self._network)
+
+    def network(self) -> Network:
+        """The weights as the last step left them."""
+        return Network.from_model(self._network)
+
+    def checkpoint(self) -> dict[str, bytes]:
+        """Files from which `restore` goes on exactly here."""
+        optimizer = {f"{i:04d}": np.asarray(v.numpy()) for i, v in enumerate(self._optimizer.variables)}
+        return {_MODEL: self.network().to_bytes(), _OPTIMIZER: arrays_to_bytes(optimizer)}
+
+    def restore(self, files: dict[str, bytes]) -> None:
+        """Goes back to a checkpoint of a trainer with the same network shape.
+
+        Raises:
+            NetworkError: files are missing, or the arrays do not fit.
+        """
+        missing = {_MODEL, _OPTIMIZER} - files.keys()
+        if missing:
+            raise NetworkError(f"checkpoint must have {', '.join(sorted(missing))}, got {sorted(files)}")
+        load_weights(self._network, arrays_from_bytes(files[_MODEL]))
+        arrays = arrays_from_bytes(files[_OPTIMIZER])
+        expected = {f"{i:04d}": tuple(v.shape) for i, v in enumerate(self._optimizer.variables)}
+        if {name: array.shape for name, array in arrays.items()} != expected:
+            raise NetworkError("checkpoint's optimizer does not fit this network")
+        for name, variable in zip(sorted(arrays), self._optimizer.variables, strict=True):
+            variable.assign(arrays[name])
+
+    @contextlib.contextmanager
+    def _averaged(self) -> Iterator[None]:
+        """Puts the average in the weights' place for a while."""
+        weights = self._network.get_weights()
+        if self.step:
+            self._optimizer.finalize_variable_values(self._network.trainable_variables)
+        try:
+            yield
+        finally:
+            self._network.set_weights(weights)
+
+
+def learning_rate(step: int, progress: float, config: TrainConfig) -> float:
+    """The rate of one step: it rises over the first steps, stays, and falls over the last share of the budget.
+
+    Args:
+        step: steps taken before this one.
+        progress: share of the budget that is used, in [0, 1].
+        config: the schedule.
+    """
+    risen = min(1.0, (step + 1) / config.warmup_steps) if config.warmup_steps else 1.0
+    fallen = max(0.0, progress - (1 - config.decay_share)) / config.decay_share if config.decay_share else 0.0
+    return config.learning_rate * risen * (1 - min(1.0, fallen) * (1 - config.final_learning_rate))
+
+
+class _Learner(keras.Model):
+    """A network with its losses, as Keras trains it."""
+
+    def __init__(self, network: GoNetwork, config: TrainConfig) -> None:
+        super().__init__(name="learner")
+        self.network = network
+        self._config = config
+        self._means = {name: keras.metrics.Mean(name) for name in (*HEADS, "total")}
+
+    @property
+    def metrics(self) -> list[Any]:
+        return list(self._means.values())
+
+    def call(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
+        heads: dict[str, Tensor] = self.network(inputs)
+        return heads
+
+    def compute_loss(self, x: Any, y: Any, y_pred: Any, sample_weight: Any, training: bool = True) -> Tensor:  # noqa: ARG002 (Keras' signature)
+        losses = head_losses(y, y_pred)
+        loss: Tensor = total_loss(losses, y, self._config)
+        for name in HEADS:
+            rows = ops.sum(y["policy_weight"]) if name == "policy" else 1.0
+            self._means[name].update_state(losses[name], sample_weight=rows)
+        self._means["total"].update_state(loss)
+        return loss
+
+
+class AveragingAdamW(keras.optimizers.AdamW):
+    """AdamW whose average of the weights forgets the first steps faster: min(decay, (1 + step) / (10 + step))."""
+
+    @property
+    def ema_momentum(self) -> Any:
+        """The decay of the next update: a number, or a tensor once the optimizer has variables."""
+        if not self.built:
+            return self._average_decay
+        step = ops.cast(self.iterations, "float32")
+        return ops.minimum(self._average_decay, (1.0 + step) / (10.0 + step))
+
+    @ema_momentum.setter
+    def ema_momentum(self, decay: float) -> None:
+        self._average_decay = decay
+
+
+def _optimizer(config: TrainConfig) -> Any:
+    optimizer = AveragingAdamW(
+        learning_rate=config.learning_rate,
+        weight_decay=config.weight_decay,
+        global_clipnorm=config.clip_norm if config.clip_norm > 0 else None,
+        use_ema=True,
+        ema_momentum=config.average_decay,
+    )
+    optimizer.exclude_from_weight_decay(var_names=["bias"])
+    return optimizer
+
+
+def _named(losses: dict[str, Any], has_policy: bool) -> dict[str, float]:
+    named = {f"{name}_loss": float(losses.get(name, np.nan)) for name in (*HEADS, "total")}
+    return named if has_policy else {**named, "policy_loss": np.nan}
