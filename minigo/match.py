@@ -1,0 +1,310 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Matches: colour-swapped pairs of games from common openings, and what they say about two players.
+
+Games 2k and 2k + 1 share an opening; the first player has Black in the even ones. Where both players live in
+this process, games go on in lockstep, so that one batch serves them all. A player that breaks down or breaks
+the rules costs its game, never the match. Start at `play_match`; `play_games` plays any part of a match.
+"""
+
+import itertools
+import logging
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from sgfmill import sgf
+
+from cc_kernels.board import BLACK, WHITE
+from cc_kernels.playouts import random_game
+from minigo.config import GameConfig, MatchConfig
+from minigo.gates import Score
+from minigo.go.position import Position
+from minigo.go.record import GameRecord
+from minigo.go.sgf import sgf_from_record
+from minigo.players import MAX_GAMES_TOGETHER, BatchPlayer, Choice, Player, PlayerError
+
+FAILED: Final = "failed"  # the `end` of a game that a player broke; such records are never published
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class MatchGame:
+    """A finished game of a match."""
+
+    index: int
+    record: GameRecord
+    points: float | None  # for the first player: 1, 0.5, 0, or None where the game failed
+    failure: str = ""  # why it failed
+
+
+@dataclass(frozen=True)
+class MatchResult:
+    """The games of a match so far, for its first player."""
+
+    player: str
+    opponent: str
+    games: tuple[MatchGame, ...]
+
+    @cached_property
+    def score(self) -> Score:
+        """Counts, Elo difference and its interval."""
+        return Score.of((game.index, game.points) for game in self.games)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The numbers that `minigo match --json` prints."""
+        return self.score.to_dict()
+
+    def __str__(self) -> str:
+        return f"{self.player} against {self.opponent}: {self.score}"
+
+
+def play_match(
+    player: Player,
+    opponent: Player,
+    games: int,
+    game_config: GameConfig,
+    match_config: MatchConfig,
+    seed: int,
+    *,
+    progress: Callable[[MatchResult], None] | None = None,
+    sgf_dir: str | Path | None = None,
+    stop: threading.Event | None = None,
+) -> MatchResult:
+    """Plays a match. It is the caller who closes the players.
+
+    Args:
+        player: the one whose wins are counted.
+        opponent: the other.
+        games: how many; an odd number leaves the last pair half played.
+        game_config: what is played.
+        match_config: how games open.
+        seed: decides openings and, for players in this process, every move.
+        progress: told the result so far after each game.
+        sgf_dir: every game is written here as SGF, named by its index; None: nowhere.
+        stop: once set, unfinished games are dropped.
+    """
+    finished: list[MatchGame] = []
+    folder = None if sgf_dir is None else Path(sgf_dir)
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def on_game(game: MatchGame) -> None:
+        finished.append(game)
+        if folder is not None:
+            (folder / f"{game.index:06d}.sgf").write_bytes(sgf_from_game(game))
+        if progress is not None:
+            progress(_result(player, opponent, finished))
+
+    play_games(player, opponent, range(games), game_config, match_config, seed, on_game=on_game, stop=stop)
+    return _result(player, opponent, finished)
+
+
+def play_games(
+    player: Player,
+    opponent: Player,
+    indices: Iterable[int],
+    game_config: GameConfig,
+    match_config: MatchConfig,
+    seed: int,
+    *,
+    on_game: Callable[[MatchGame], None],
+    name: str = "match",
+    stop: threading.Event | None = None,
+) -> None:
+    """Plays some games of a match. Each is the same game whatever others are played.
+
+    Args:
+        player: the one whose wins are counted.
+        opponent: the other.
+        indices: which games.
+        game_config: what is played.
+        match_config: how games open.
+        seed: decides openings and, for players in this process, every move.
+        on_game: receives each game when it ends; not always in the order of their indices.
+        name: begins the id of every game's record.
+        stop: once set, unfinished games are dropped.
+    """
+    players = (player, opponent)
+    together = MAX_GAMES_TOGETHER if all(isinstance(side, BatchPlayer) for side in players) else 1
+    waiting = iter(indices)
+    running: list[_Running] = []
+    while stop is None or not stop.is_set():
+        fresh = itertools.islice(waiting, together - len(running))
+        running += [_Running(index, players, game_config, match_config, seed) for index in fresh]
+        if not running:
+            break
+        for side in (0, 1):
+            _choose([game for game in running if not game.end and game.side_to_move == side])
+        for game in running:
+            if game.end:
+                on_game(game.finished(name))
+        running = [game for game in running if not game.end]
+
+
+def sgf_from_game(game: MatchGame) -> bytes:
+    """The game as SGF. A failed one has the result "Void" and says why in its comment."""
+    data = sgf_from_record(game.record)
+    if game.points is not None:
+        return data
+    tree = sgf.Sgf_game.from_bytes(data)
+    tree.get_root().set("RE", "Void")
+    tree.get_root().set("C", game.failure)
+    serialised: bytes = tree.serialise()
+    return serialised
+
+
+def points_from_record(index: int, record: GameRecord) -> float:
+    """What a finished game of a match is worth to the first player: 1, 0.5 or 0."""
+    score = record.score_for_black * _color_of_player(index)
+    return 0.5 if score == 0 else float(score > 0)
+
+
+class _Running:
+    """A game that is being played: its position, what was chosen, and how it ended, once it has."""
+
+    def __init__(
+        self,
+        index: int,
+        players: tuple[Player, Player],
+        game_config: GameConfig,
+        match_config: MatchConfig,
+        seed: int,
+    ) -> None:
+        self.index = index
+        self.position = _opening(game_config, match_config.opening_plies, derived_seed(seed, index // 2))
+        self.end = ""
+        self._players = players
+        self._game = game_config
+        self._seed = seed
+        self._start_ply = len(self.position.moves)
+        self._choices: list[Choice] = []
+        self._score_for_black = 0.0
+        self._failure = ""
+        self._check_end()
+        try:
+            for player in players:
+                player.new_game()
+        except PlayerError as error:
+            self.fail(str(error))
+
+    @property
+    def side_to_move(self) -> int:
+        """0 where the match's first player is to move, 1 where its opponent is."""
+        return 0 if self.position.to_play == _color_of_player(self.index) else 1
+
+    @property
+    def player_to_move(self) -> Player:
+        """Whose turn it is."""
+        return self._players[self.side_to_move]
+
+    @property
+    def choice_seed(self) -> int:
+        """Seed of the choice to make, different for every ply of every game."""
+        return derived_seed(self._seed, self.index, len(self.position.moves) + 1)
+
+    def advance(self, choice: Choice) -> None:
+        """Plays what was chosen, and notes it when the game has ended."""
+        if choice.resign:
+            self.end, self._score_for_black = "resign", -float(self.position.to_play)
+            return
+        try:
+            self.position = self.position.play(choice.move)
+        except ValueError as error:  # also IllegalMoveError
+            self.fail(f"{self.player_to_move.name}: ply {len(self.position.moves)}: {error}")
+            return
+        self._choices.append(choice)
+        self._check_end()
+
+    def fail(self, reason: str) -> None:
+        """Ends the game without a result."""
+        _log.warning("game %d failed: %s", self.index, reason)
+        self.end, self._failure = FAILED, reason
+
+    def finished(self, name: str) -> MatchGame:
+        """The ended game."""
+        record = self._record(name)
+        points = None if self.end == FAILED else points_from_record(self.index, record)
+        return MatchGame(self.index, record, points, self._failure)
+
+    def _check_end(self) -> None:
+        moves, position = len(self.position.moves), self.position
+        if position.is_over:
+            self.end = "passes" if position.board.passes >= 2 else "decided"
+        elif moves >= self._game.max_moves:
+            self.end = "move_limit"
+        if self.end:
+            self._score_for_black = position.score_for_black()
+
+    def _record(self, name: str) -> GameRecord:
+        names = {_color_of_player(self.index): self._players[0].name}
+        names[-_color_of_player(self.index)] = self._players[1].name
+        blank = [np.nan] * self._start_ply
+        return GameRecord(
+            game_id=f"{name}-{self.index:06d}",
+            board_size=self._game.board_size,
+            komi=self._game.komi,
+            rules=self._game.rules,
+            moves=np.array([move for _, move in self.position.moves], np.int16),
+            score_for_black=self._score_for_black,
+            end=self.end,
+            start_ply=self._start_ply,
+            seed=self._seed,
+            black=names[BLACK],
+            white=names[WHITE],
+            target_plies=np.zeros(0, np.int16),
+            policy_targets=np.zeros((0, self._game.board_size**2 + 1), np.uint16),
+            root_values=np.array(blank + [_number(c.value) for c in self._choices], np.float32),
+            root_scores=np.array(blank + [_number(c.score_lead) for c in self._choices], np.float32),
+            simulations=np.array([0] * len(blank) + [c.simulations for c in self._choices], np.int32),
+        )
+
+
+def derived_seed(*parts: int) -> int:
+    """A seed in 0..2**63 - 1 that depends on all the parts and nothing else."""
+    words = [part % (1 << 64) for part in parts]
+    return int(np.random.SeedSequence(words).generate_state(1, np.uint64)[0] >> 1)
+
+
+def _choose(games: list[_Running]) -> None:
+    """Lets the player to move, the same in all these games, choose in each of them."""
+    if not games:
+        return
+    player = games[0].player_to_move
+    if isinstance(player, BatchPlayer):
+        positions, seeds = [game.position for game in games], [game.choice_seed for game in games]
+        for game, choice in zip(games, player.choose_many(positions, seeds), strict=True):
+            game.advance(choice)
+        return
+    for game in games:
+        try:
+            game.advance(player.choose(game.position))
+        except PlayerError as error:
+            game.fail(str(error))
+
+
+def _opening(game: GameConfig, plies: int, seed: int) -> Position:
+    """The empty board after `plies` random moves; fewer, if the game ends before."""
+    position = Position.initial(game)
+    for move in random_game(position.board.copy(), seed, plies).tolist() if plies else ():
+        if position.is_over:
+            break
+        position = position.play(move)
+    return position
+
+
+def _color_of_player(index: int) -> int:
+    return BLACK if index % 2 == 0 else WHITE
+
+
+def _number(value: float | None) -> float:
+    return np.nan if value is None else value
+
+
+def _result(player: Player, opponent: Player, games: list[MatchGame]) -> MatchResult:
+    ordered = sorted(games, key=lambda game: game.index)
+    return MatchResult(player.name, opponent.name, tuple(ordered))
