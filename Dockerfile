@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: Apache-2.0
+# One image for every role; the command is the role:
+#   docker build -t minigo .
+#   docker run --rm -v "$PWD/runs:/runs" minigo loop --preset=demo --run=/runs/demo
+# BASE is any image with python3 (>= 3.11), its headers, venv and pip, on Debian or Ubuntu.
+# REQUIREMENTS adds packages, such as "tensorflow[and-cuda]" for NVIDIA GPUs.
+ARG BASE=python:3.12-slim-bookworm
+
+FROM ${BASE} AS build
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends gcc libc6-dev \
+    && rm -rf /var/lib/apt/lists/*
+WORKDIR /source
+COPY . .
+RUN python3 -m venv /tmp/build && /tmp/build/bin/pip wheel --no-cache-dir --no-deps --wheel-dir=/wheels .
+
+FROM ${BASE}
+ARG REQUIREMENTS=""
+COPY --from=build /wheels /wheels
+RUN python3 -m venv /opt/minigo \
+    && /opt/minigo/bin/pip install --no-cache-dir /wheels/*.whl ${REQUIREMENTS} \
+    && useradd --uid 10001 --create-home minigo \
+    && mkdir /runs \
+    && chown minigo /runs
+# The root file system may be mounted read-only: what programs write by themselves goes to /tmp.
+ENV PATH=/opt/minigo/bin:$PATH \
+    HOME=/tmp \
+    MPLCONFIGDIR=/tmp/matplotlib \
+    PYTHONUNBUFFERED=1
+USER 10001
+WORKDIR /runs
+ENTRYPOINT ["minigo"]
+CMD ["--help"]

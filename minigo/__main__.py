@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The process boundary of `minigo <command>`: help, logs, signals, and exit codes.
+
+What each command does is in `minigo.commands`. Nothing heavy is imported before a command runs, so that
+`--help` answers at once; nothing but the standard library before it is known that the package was built.
+"""
+
+import importlib.util
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from minigo.flags import Command
+
+DONE, FAILED, USAGE, REFUSED, RETRY_LATER = 0, 1, 2, 3, 75
+EXIT_CODES = {
+    "minigo.flags.UsageError": USAGE,
+    "minigo.config.ConfigError": FAILED,
+    "minigo.documents.RunError": FAILED,
+    "minigo.documents.CorruptError": REFUSED,
+    "minigo.documents.StaleError": RETRY_LATER,
+    "minigo.storage.StorageError": FAILED,
+    "minigo.storage.Conflict": RETRY_LATER,
+    "minigo.network.network.NetworkError": REFUSED,
+    "minigo.go.record.RecordError": REFUSED,
+    "minigo.data.shards.ShardError": REFUSED,
+    "minigo.engines.external.PlayerError": FAILED,
+    "builtins.OSError": FAILED,
+}
+"""Errors that are not bugs, by qualified name so that none is imported: one line, then this code."""
+
+TRANSIENT = {
+    "google.api_core.exceptions.ServerError",
+    "google.api_core.exceptions.TooManyRequests",
+    "google.api_core.exceptions.RetryError",
+    "builtins.ConnectionError",
+    "builtins.TimeoutError",
+}
+"""Causes of a known error that pass by themselves: RETRY_LATER."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command line, without the program's name, and returns its exit code."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    missing = _missing_module(built=given[:1] != ["doctor"])
+    if missing:
+        return _fail(f"{missing} is missing: minigo is not built here; {_remedy()}", FAILED)
+    try:
+        return _dispatch(given)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+    except Exception as error:
+        code = exit_code(error)
+        if code is None:
+            raise
+        logging.getLogger(__name__).debug("the error was raised here", exc_info=True)
+        return _fail(str(error), code)
+
+
+def exit_code(error: BaseException) -> int | None:
+    """The exit code for an error that is not a bug; None for one that is."""
+    code = next((EXIT_CODES[name] for name in _class_names(error) if name in EXIT_CODES), None)
+    if code is not None and error.__cause__ is not None and TRANSIENT & set(_class_names(error.__cause__)):
+        return RETRY_LATER
+    return code
+
+
+def _class_names(error: BaseException) -> list[str]:
+    return [f"{cls.__module__}.{cls.__qualname__}" for cls in type(error).__mro__]
+
+
+def _dispatch(given: list[str]) -> int:
+    from minigo import __version__, commands, flags
+
+    if not given or given[0] in (*flags.HELP_FLAGS, "help"):
+        print(flags.general_help(commands.COMMANDS))
+        return DONE if given else USAGE
+    if given[0] == "--version":
+        print(f"minigo {__version__}")
+        return DONE
+    command = next((command for command in commands.COMMANDS if command.name == given[0]), None)
+    if command is None:
+        raise flags.unknown_command(given[0], commands.COMMANDS)
+    if any(argument in flags.HELP_FLAGS for argument in given):
+        print(flags.command_help(command, full="--helpfull" in given))
+        return DONE
+    if command.fields and {"--preset=help", "--preset help"} & {*given, " ".join(given[1:])}:
+        print(flags.preset_help())
+        return DONE
+    return _run(command, given[1:])
+
+
+def _run(command: "Command", arguments: list[str]) -> int:
+    from minigo import flags
+
+    values = flags.parse(command, arguments)
+    logging.basicConfig(
+        level=logging.INFO,
+        stream=sys.stderr,
+        format="%(asctime)s %(levelname).1s %(message)s",
+        datefmt="%H:%M:%S",
+    )
+    stop = threading.Event()
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    if command.stops_by_event:
+        _stop_on_signals(stop)
+    else:
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        return command.run(values, stop)
+    except KeyboardInterrupt:
+        return FAILED
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+
+
+def _stop_on_signals(stop: threading.Event) -> None:
+    """SIGTERM and the first Ctrl-C set `stop`; a second Ctrl-C ends the process where it stands."""
+
+    def request_stop(number: int, _frame: FrameType | None) -> None:
+        if number == signal.SIGINT and stop.is_set():
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
+            signal.raise_signal(signal.SIGINT)
+        stop.set()
+        # Not logging: its locks may be held by the very code that this handler interrupts.
+        os.write(2, b"\nfinishing safely; Ctrl-C again to end at once\n")
+
+    signal.signal(signal.SIGINT, request_stop)
+    signal.signal(signal.SIGTERM, request_stop)
+
+
+def _missing_module(*, built: bool) -> str | None:
+    """The first module without which the program cannot start; the kernels only if `built`."""
+    modules = ("absl", "numpy", "cc_kernels.board") if built else ("absl", "numpy")
+    return next((module for module in modules if not _is_importable(module)), None)
+
+
+def _is_importable(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:
+        return False  # its package is missing altogether
+
+
+def _remedy() -> str:
+    checkout = Path(__file__).resolve().parent.parent
+    if (checkout / "setup.py").exists():
+        return f"build it: cd {checkout} && python3 -m venv .venv && .venv/bin/pip install -e ."
+    return "install it again: pip install --force-reinstall minigo"
+
+
+def _fail(message: str, code: int) -> int:
+    print(f"minigo: {' '.join(message.split())}", file=sys.stderr)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

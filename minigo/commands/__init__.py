@@ -1,0 +1,13 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What each command is and how it is put together from the program's parts: the composition root.
+
+Every part is imported when its command runs, so that help and a wrong flag are answered at once. How flags
+become a config is in `minigo.flags`, exit codes and signals are in `minigo.__main__`. Start at `COMMANDS`.
+"""
+
+from minigo.commands.learning import EVALUATE, LOOP, SELFPLAY, TRAIN
+from minigo.commands.machine import BENCHMARK, DOCTOR
+from minigo.commands.playing import GTP, MATCH
+
+COMMANDS = (LOOP, SELFPLAY, TRAIN, EVALUATE, MATCH, GTP, BENCHMARK, DOCTOR)
+"""In the order in which `minigo --help` lists them."""

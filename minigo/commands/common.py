@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What several commands share: the flags of a run, opening it, and loading its networks."""
+
+import functools
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from absl.flags import DEFINE_boolean, DEFINE_string, FlagValues
+
+from minigo.config import Config
+from minigo.flags import required, resolve_config
+
+if TYPE_CHECKING:
+    from minigo.inference.evaluator import Evaluator
+    from minigo.run import Run
+
+LOADED_NETWORKS: Final = 4
+
+
+def define_run(values: FlagValues) -> None:
+    """Defines --run."""
+    DEFINE_string("run", None, "the run: a folder, or gs://bucket/prefix", flag_values=values)
+
+
+def define_json(values: FlagValues) -> None:
+    """Defines --json."""
+    DEFINE_boolean("json", False, "print the result as one JSON object", flag_values=values)
+
+
+def open_run(values: FlagValues, *, create: bool) -> "Run":
+    """The run that --run names, with the machine settings and limits that the flags ask for.
+
+    Raises:
+        RunError: there is no such run and none is to be created, or the flags change what it learns.
+    """
+    from minigo.run import Run, is_run
+
+    url = required(values, "run")
+    stored = Run.open(url).config if not create or is_run(url) else Config()
+    return Run.create_or_resume(url, resolve_config(values, stored), _versions())
+
+
+def _versions() -> dict[str, Any]:
+    """What a run says about the software that started it; the commit where that is known."""
+    from importlib.metadata import version
+
+    libraries = {name: version(name) for name in ("keras", "numpy", "tensorflow")}
+    checkout, git = Path(__file__).parent.parent.parent, shutil.which("git")
+    if git is None or not (checkout / ".git").exists():
+        return {"libraries": libraries, "commit": None}
+    command = [git, "-C", str(checkout), "rev-parse", "HEAD"]
+    answer = subprocess.run(command, capture_output=True, text=True, check=False)
+    return {"libraries": libraries, "commit": answer.stdout.strip() if answer.returncode == 0 else None}
+
+
+def evaluator_loader(config: Config) -> "Callable[[str], Evaluator]":
+    """A function that loads the network in a folder, or a run's champion, for inference on this machine.
+
+    The last few are kept: a network is compiled for each shape of batch, which takes seconds.
+    """
+
+    @functools.lru_cache(maxsize=LOADED_NETWORKS)
+    def load_network(url: str) -> "Evaluator":
+        from minigo.inference.quiet import start_tensorflow
+
+        start_tensorflow()
+        from minigo.inference.tensorflow import TensorFlowEvaluator
+        from minigo.network.network import Network
+        from minigo.run import read_network
+
+        return TensorFlowEvaluator(Network.from_bytes(*read_network(url)), precision=config.machine.precision)
+
+    def load(url: str) -> "Evaluator":
+        from minigo.run import Run, RunError, is_run
+
+        if not is_run(url):
+            return load_network(url)
+        run = Run.open(url)
+        champion = run.champion()
+        if champion is None:
+            raise RunError(f"{url} has no champion yet")
+        return load_network(run.network_path(champion.network))
+
+    return load
+
+
+def config_of_players(*players: str) -> Config:
+    """The config of the first player that belongs to a run; the defaults if none does."""
+    from minigo.run import Run, is_run
+
+    for player in players:
+        url = player.removeprefix("policy:").rstrip("/")
+        for place in (url, url.rpartition("/networks/")[0]):
+            if place and not player.startswith("gtp:") and is_run(place):
+                return Run.open(place).config
+    return Config()

@@ -1,0 +1,374 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The whole system on one machine: play, train, evaluate, promote, again and again, until the budget is used.
+
+What comes next is read from the run, so a loop that was killed anywhere goes on where the run says it is. Start at
+`run_loop`; one turn of it is `Loop.advance`.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+from minigo.config import Config
+from minigo.evaluate import evaluate_candidate, next_candidate
+from minigo.gamepool import RANDOM_PLAYOUTS, Progress, new_shard, play_random_shard
+from minigo.gates import Score, Verdict
+from minigo.go.coords import vertex_from_move
+from minigo.go.position import Position
+from minigo.inference.evaluator import Evaluator
+from minigo.match import play_match
+from minigo.players import RandomPlayer, SearchPlayer, match_search
+from minigo.run import Champion, Run, RunError
+from minigo.search import Search, run_search
+from minigo.selfplay import ShardSource, num_threads, play_games, publish
+from minigo.status import StatusDisplay, duration
+
+WORKER: Final = "loop"
+OPENING_SIMULATIONS: Final = 64
+
+_log = logging.getLogger(__name__)
+
+
+class Trainer(Protocol):
+    """What the loop asks of a trainer; `minigo.train` has it."""
+
+    def publish_first_network(self) -> str:
+        """Publishes the network that knows nothing yet: its name."""
+        ...
+
+    def train(self, progress: float, stop: threading.Event) -> str | None:
+        """Trains on the new games and publishes a candidate: its name, or None if stopped before."""
+        ...
+
+
+@dataclass(frozen=True)
+class Services:
+    """What the loop is given rather than imports.
+
+    Attributes:
+        load_evaluator: the network in a folder, as an evaluator.
+        trainer: trains on the run's games.
+        rate: each network's Elo above generation 0.
+        report: writes a page about the run and returns where it is.
+    """
+
+    load_evaluator: Callable[[str], Evaluator]
+    trainer: Trainer
+    rate: Callable[[Run], Mapping[str, float]]
+    report: Callable[[Run], str]
+
+
+def run_loop(run: Run, services: Services, stop: threading.Event) -> str:
+    """Works on a run until its budget is used or it is stopped; the same call resumes it.
+
+    Returns:
+        What the run has come to, as text for a person.
+    """
+    loop = Loop(run, services, stop)
+    with StatusDisplay(loop.describe, loop.publish_status):
+        while not stop.is_set() and not loop.is_finished():
+            loop.advance()
+        if not stop.is_set():
+            loop.conclude()
+    loop.publish_status("stopped" if stop.is_set() else "finished")
+    services.report(run)
+    return loop.summary()
+
+
+class Loop:
+    """A run while one machine works on it: decides what to do next, does it, and keeps count."""
+
+    def __init__(self, run: Run, services: Services, stop: threading.Event) -> None:
+        self._run = run
+        self._config: Config = run.config
+        self._services = services
+        self._stop = stop
+        self._used = float(run.heartbeats().get(WORKER, {}).get("elapsed_seconds", 0.0))
+        self._started = time.monotonic()
+        self._generation_started = self.elapsed
+        self._generation_seconds = 0.0
+        self._phase = "starting"
+        self._progress = Progress()
+        self._phase_started = time.monotonic()
+        self._games_before = sum(row["games"] for row in self._rows("selfplay"))
+        self._losses = ""
+        self._verdict = ""
+        self._elo = ""
+        self._describe_training()
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds of work that the run has had, over all resumptions."""
+        return self._used + time.monotonic() - self._started
+
+    @property
+    def generation(self) -> int:
+        """Networks trained so far."""
+        return max(0, len(self._run.networks()) - 1)
+
+    def is_finished(self) -> bool:
+        """Whether the budget is used: a generation that would end far beyond it is not begun."""
+        loop = self._config.loop
+        if self._run.champion() is None or next_candidate(self._run, self._run.champion()) is not None:
+            return False
+        if loop.generations and self.generation >= loop.generations:
+            return True
+        return self.elapsed + self._generation_seconds / 2 >= 60 * loop.minutes
+
+    def advance(self) -> None:
+        """Does what the run needs next: a first network, an evaluation, a training, or games."""
+        champion = self._run.champion()
+        if champion is None:
+            self._evaluate(self._run.networks()[0] if self._run.networks() else self._first_network())
+        elif (candidate := next_candidate(self._run, champion)) is not None:
+            self._evaluate(candidate)
+        elif (missing := self._missing_shards()) > 0:
+            self._play(missing)
+        else:
+            self._train()
+
+    def _first_network(self) -> str:
+        self._begin("making generation 0")
+        return self._services.trainer.publish_first_network()
+
+    def _missing_shards(self) -> int:
+        """Shards to be played before the next training."""
+        size = self._config.selfplay.games_per_shard
+        new = len(set(self._run.shards()) - self._run.consumed_shards() - self._run.quarantined().keys())
+        if self.generation == 0 and self._config.selfplay.random_games:
+            return -(-self._config.selfplay.random_games // size) - new
+        return -(-self._config.loop.games_per_generation // size) - new
+
+    def _play(self, shards: int) -> None:
+        run, config = self._run, self._config
+        self._begin("self-play")
+        if self.generation == 0 and config.selfplay.random_games:
+            self._play_randomly(shards)
+            return
+        champion = self._champion()
+        _, info = run.network_files(champion.network)
+        evaluator = self._services.load_evaluator(run.network_path(champion.network))
+        source = ShardSource(
+            run,
+            WORKER,
+            lambda: (champion.network, str(info["weights_sha256"]), evaluator),
+            shards * config.selfplay.games_per_shard,
+        )
+        play_games(run, source.next, num_threads=num_threads(config), stop=self._stop, progress=self._progress)
+        self._count_games(champion.network)
+
+    def _play_randomly(self, shards: int) -> None:
+        first = self._run.next_sequence(WORKER)
+        for sequence in range(first, first + shards):
+            if self._stop.is_set():
+                return
+            shard = new_shard(self._config, RANDOM_PLAYOUTS, "", None, WORKER, sequence)
+            self._progress.add(play_random_shard(self._config, shard))
+            publish(self._run, shard)
+        self._count_games(RANDOM_PLAYOUTS)
+
+    def _count_games(self, network: str) -> None:
+        progress, seconds = self._progress, time.monotonic() - self._phase_started
+        if progress.games:
+            row = {
+                "games": progress.games,
+                "positions": progress.positions,
+                "targets": progress.targets,
+                "evaluations": progress.evaluations,
+                "seconds": seconds,
+                "black_win_share": progress.black_wins / progress.games,
+                "moves_per_game": progress.moves / progress.games,
+            }
+            self._record("selfplay", {"network": network, **row})
+            self._games_before += progress.games
+            _log.info(
+                "self-play: %d games in %s, %.0f positions/s, %.0f evaluations/s, Black won %.0f %%",
+                progress.games,
+                duration(seconds),
+                progress.positions / seconds,
+                progress.evaluations / seconds,
+                100 * row["black_win_share"],
+            )
+        self._progress = Progress()
+
+    def _train(self) -> None:
+        self._begin("training")
+        loop = self._config.loop
+        share = self.elapsed / (60 * loop.minutes) if loop.minutes else 1.0
+        if loop.generations:
+            share = max(share, (self.generation + 1) / loop.generations)
+        self._services.trainer.train(min(1.0, share), self._stop)
+        self._describe_training()
+        if self._losses:
+            _log.info("training: %s", self._losses)
+
+    def _evaluate(self, candidate: str) -> None:
+        self._begin("evaluation")
+        champion = self._run.champion()
+        verdict = evaluate_candidate(
+            self._run,
+            candidate,
+            champion,
+            self._config.evaluate,
+            self._services.load_evaluator,
+            progress=self._show_score,
+            stop=self._stop,
+        )
+        if verdict is None:
+            return
+        self._describe_verdict(verdict)
+        _log.info("evaluation: network %s %s", candidate, self._verdict)
+        if verdict.promotes:
+            self._probe_opening(candidate)
+        self._services.report(self._run)
+        self._generation_seconds = self.elapsed - self._generation_started
+        self._generation_started = self.elapsed
+
+    def _show_score(self, score: Score) -> None:
+        self._verdict = f"{score.wins}-{score.losses} so far"
+
+    def _probe_opening(self, network: str) -> None:
+        """Records how a network's search opens the game."""
+        result = self._opening_of(network)
+        self._record(
+            "opening",
+            {
+                "network": network,
+                "move": vertex_from_move(result.move, self._config.game.board_size),
+                "policy": [round(float(p), 5) for p in result.policy_target],
+                "value": result.value,
+                "score_lead": result.score_lead,
+            },
+        )
+
+    def _opening_of(self, network: str) -> Any:
+        config = self._config
+        search = Search(
+            match_search(config.search, config.match),
+            config.game.board_size,
+            config.machine.games_per_thread,
+            max_simulations=OPENING_SIMULATIONS,
+        )
+        search.start(0, Position.initial(config.game).board, OPENING_SIMULATIONS, None)
+        run_search(search, self._services.load_evaluator(self._run.network_path(network)))
+        return search.result(0)
+
+    def conclude(self) -> None:
+        """Measures the champion against chance and against generation 0, once."""
+        champion = self._champion()
+        opponents = ("random", self._run.networks()[0])
+        for opponent in opponents:
+            done = {row["opponent"] for row in self._rows("final") if row["network"] == champion.network}
+            if self._config.loop.final_games == 0 or opponent in done or opponent == champion.network:
+                continue
+            self._begin(f"final match against {opponent}")
+            score = self._final_match(champion.network, opponent)
+            if self._stop.is_set():
+                return
+            self._record("final", {"network": champion.network, "opponent": opponent, **score.to_dict()})
+
+    def _final_match(self, champion: str, opponent: str) -> Score:
+        config = self._config
+        result = play_match(
+            self._player(champion),
+            RandomPlayer(config.seed) if opponent == "random" else self._player(opponent),
+            config.loop.final_games,
+            config.game,
+            config.match,
+            config.seed,
+            stop=self._stop,
+        )
+        return result.score
+
+    def _player(self, network: str) -> SearchPlayer:
+        evaluator = self._services.load_evaluator(self._run.network_path(network))
+        return SearchPlayer(evaluator, match_search(self._config.search, self._config.match), name=network)
+
+    def _champion(self) -> Champion:
+        champion = self._run.champion()
+        if champion is None:
+            raise RunError(f"{self._run.url} must have a champion by now, and has none")
+        return champion
+
+    def _begin(self, phase: str) -> None:
+        self._phase = phase
+        self._phase_started = time.monotonic()
+        self.publish_status(phase)
+
+    def _rows(self, kind: str) -> list[dict[str, Any]]:
+        return [row for row in self._run.metrics("loop") if row["kind"] == kind]
+
+    def _record(self, kind: str, row: Mapping[str, Any]) -> None:
+        self._run.append_metrics("loop", WORKER, [{"kind": kind, "generation": self.generation, **row}])
+
+    def _describe_training(self) -> None:
+        rows = self._run.metrics("train")
+        heads = ("policy", "value", "score", "ownership")
+        if rows:
+            last = rows[-1]
+            losses = [f"{head} {last[f'{head}_loss']:.3f}" for head in heads if last.get(f"{head}_loss") is not None]
+            self._losses = f"step {last['step']}, losses: {', '.join(losses)}"
+
+    def _describe_verdict(self, verdict: Verdict) -> None:
+        score = verdict.score
+        what = "promoted" if verdict.promotes else "not promoted"
+        self._verdict = f"{what}, {score.wins}-{score.losses}" if score.games else what
+        champion = self._run.champion()
+        ratings = self._services.rate(self._run)
+        if champion is not None and champion.network in ratings:
+            self._elo = f"Elo {ratings[champion.network]:+.0f}"
+
+    def describe(self) -> tuple[float, str]:
+        """(share of the budget used, one line of status)."""
+        loop = self._config.loop
+        left = max(0.0, 60 * loop.minutes - self.elapsed)
+        share = min(1.0, self.elapsed / (60 * loop.minutes)) if loop.minutes else 1.0
+        if loop.generations:
+            share = max(share, min(1.0, self.generation / loop.generations))
+        parts = [
+            f"generation {self.generation + 1}: {self._phase}",
+            f"{self._games_before + self._progress.games} games",
+        ]
+        seconds = time.monotonic() - self._phase_started
+        if self._progress.evaluations and seconds > 1:
+            parts.append(f"{self._progress.evaluations / seconds:.0f} evaluations/s")
+        parts += [part for part in (self._losses, self._verdict, self._elo) if part]
+        return share, " | ".join([*parts, f"{duration(left)} left"])
+
+    def publish_status(self, text: str) -> None:
+        """Says to whoever watches the run what this loop does, and keeps the time it has used."""
+        self._run.heartbeat(
+            WORKER,
+            {
+                "elapsed_seconds": round(self.elapsed, 1),
+                "phase": self._phase,
+                "generation": self.generation,
+                "status": text,
+            },
+        )
+
+    def summary(self) -> str:
+        """What the run has come to."""
+        champion = self._run.champion()
+        lines = [
+            f"{self._run.url}: {self.generation} generations, {self._games_before} games, {duration(self.elapsed)}"
+        ]
+        if champion is None:
+            return lines[0]
+        openings = [row for row in self._rows("opening") if row["network"] == champion.network]
+        promoted = len(self._run.history()) - 1
+        lines.append(f"champion: network {champion.network}, after {promoted} promotions. {self._elo}".rstrip())
+        for row in openings[-1:]:
+            lead = f"{row['score_lead']:+.1f} points after komi"
+            lines.append(f"as Black it opens at {row['move']} and expects {lead}, value {row['value']:+.2f}")
+        for row in self._rows("final"):
+            if row["network"] == champion.network:
+                name = "random" if row["opponent"] == "random" else "generation 0"
+                interval = f"Elo {row['elo']:+.0f}, 95 % interval {row['elo_low']:+.0f} to {row['elo_high']:+.0f}"
+                lines.append(f"against {name}: won {row['wins']} of {row['games']} games ({interval})")
+        if self._stop.is_set():
+            lines.append("stopped; the same command goes on")
+        return "\n".join([*lines, f"report: {self._run.url}/report.html"])

@@ -1,0 +1,312 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command line as a person or script meets it: help, exit codes, streams, signals."""
+
+import importlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from minigo import __main__ as program
+from minigo import commands, flags
+from minigo.commands.common import open_run
+from minigo.commands.learning import LOOP
+from minigo.config import Config, ConfigError, GameConfig
+from minigo.documents import CorruptError, RunError, StaleError
+from minigo.run import Run
+from minigo.storage import StorageError
+
+NAMES = [command.name for command in commands.COMMANDS]
+HEAVY = {"numpy", "pyarrow", "scipy", "keras", "tensorflow", "matplotlib", "tqdm", "sgfmill", "google.cloud"}
+
+
+def run_minigo(*arguments, folder=None, **environment):
+    return subprocess.run(
+        [sys.executable, "-m", "minigo", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        cwd=folder,
+        env={**os.environ, **environment},
+    )
+
+
+def answer(capsys, *arguments):
+    """Exit code, stdout and stderr of a command line run in this process."""
+    code = program.main(arguments)
+    captured = capsys.readouterr()
+    return code, captured.out, captured.err
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("flag", ["--help", "--helpfull", "--helpshort"])
+def test_help_of_every_command_teaches(capsys, name, flag):
+    code, out, err = answer(capsys, name, flag)
+
+    assert (code, err) == (0, "")
+    assert f"minigo {name}" in out
+    assert "Examples:" in out
+    assert "Flags:" in out
+
+
+def test_help_lists_every_command(capsys):
+    code, out, _ = answer(capsys, "--help")
+
+    assert code == 0
+    assert all(f"minigo {name} " in out for name in NAMES)
+
+
+def test_no_command_shows_the_help_and_is_a_usage_error(capsys):
+    code, out, _ = answer(capsys)
+
+    assert code == 2
+    assert "Commands:" in out
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_help_imports_nothing_heavy_and_answers_at_once(name):
+    script = (
+        "import sys; from minigo.__main__ import main; code = main(); "
+        f"print(sorted({HEAVY!r} & set(sys.modules)), file=sys.stderr); sys.exit(code)"
+    )
+    seconds = []
+    for _ in range(3):
+        start = time.perf_counter()
+        result = subprocess.run(
+            [sys.executable, "-c", script, name, "--help"], capture_output=True, text=True, check=False
+        )
+        seconds.append(time.perf_counter() - start)
+        assert (result.returncode, result.stderr.strip()) == (0, "[]")
+
+    assert min(seconds) < 0.5
+
+
+def test_contract_flags_exist():
+    promised = {
+        "loop": "run preset minutes generations seed dashboard_port",
+        "selfplay": "run worker games",
+        "train": "run",
+        "evaluate": "run",
+        "match": "player opponent games board_size komi rules search.num_simulations opening_plies sgf_dir json",
+        "gtp": "run network search.num_simulations seconds_per_move resign_threshold override_version",
+        "benchmark": "json board_size seconds network",
+        "doctor": "json",
+    }
+    for command in commands.COMMANDS:
+        assert set(promised[command.name].split()) <= set(flags.parse(command, ()))
+
+
+def test_examples_are_command_lines_that_parse():
+    for command in commands.COMMANDS:
+        for example in command.examples:
+            words = example.partition(" #")[0].replace('"gtp:gnugo --mode gtp --level 10"', "gtp:gnugo").split()
+            assert words[:2] == ["minigo", command.name]
+            flags.parse(command, words[2:])
+
+
+def test_preset_help_lists_presets(capsys):
+    for arguments in (("loop", "--preset=help"), ("loop", "--preset", "help")):
+        code, out, _ = answer(capsys, *arguments)
+        assert code == 0
+        assert "demo" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("lop",), "no command 'lop'; did you mean loop?"),
+        (("loop", "--rum=x"), "minigo loop has no flag --rum; did you mean run"),
+        (("loop", "--game.board_size=99"), "[2, 19]"),
+        (("loop", "--run=x", "--preset=huge"), "no preset 'huge'"),
+        (("loop",), "--run is required"),
+        (("loop", "--run=x", "--dashboard_port=8080"), "no dashboard"),
+        (("match", "--player=random"), "--opponent is required"),
+        (("gtp",), "either --run or --network"),
+        (("doctor", "now"), "takes flags only"),
+    ],
+)
+def test_usage_errors_are_one_line_and_exit_2(capsys, tmp_path, monkeypatch, arguments, message):
+    monkeypatch.chdir(tmp_path)
+
+    code, out, err = answer(capsys, *arguments)
+
+    assert (code, out) == (2, "")
+    assert message in err
+    assert err.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["selfplay", "evaluate"])
+def test_a_folder_that_is_not_a_run_is_one_line_and_exit_1(capsys, tmp_path, name):
+    code, _, err = answer(capsys, name, f"--run={tmp_path}")
+
+    assert code == 1
+    assert err == f"minigo: {tmp_path} is not a run (missing run.json)\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_loop_in_a_folder_with_other_things_touches_nothing(capsys, tmp_path):
+    (tmp_path / "thesis.txt").write_text("precious")
+
+    code, _, err = answer(capsys, "loop", f"--run={tmp_path}")
+
+    assert code == 1
+    assert "thesis.txt" in err
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_a_changed_learning_setting_is_refused_on_resume(capsys, tmp_path):
+    Run.create(str(tmp_path / "run"), Config())
+
+    code, _, err = answer(capsys, "selfplay", f"--run={tmp_path / 'run'}", "--network.blocks=7")
+
+    assert code == 1
+    assert "network.blocks" in err
+
+
+def test_resuming_keeps_the_stored_settings_and_takes_new_machine_settings(tmp_path):
+    url = str(tmp_path / "run")
+    Run.create(url, Config(game=GameConfig(board_size=7)))
+    values = flags.parse(LOOP, (f"--run={url}", "--machine.threads=1", "--minutes=9"))
+
+    config = open_run(values, create=True).config
+
+    assert (config.game.board_size, config.machine.threads, config.loop.minutes) == (7, 1, 9.0)
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (flags.UsageError("x"), 2),
+        (ConfigError("x"), 1),
+        (RunError("x"), 1),
+        (CorruptError("x"), 3),
+        (StaleError("x"), 75),
+        (StorageError("x"), 1),
+        (PermissionError("x"), 1),
+        (ValueError("x"), None),
+        (AssertionError("x"), None),
+    ],
+)
+def test_known_errors_have_exit_codes_and_others_are_bugs(error, code):
+    assert program.exit_code(error) == code
+
+
+def test_a_storage_service_that_is_unavailable_asks_to_retry_later():
+    exceptions = pytest.importorskip("google.api_core.exceptions")
+    error = StorageError("x")
+    error.__cause__ = exceptions.ServiceUnavailable("busy")
+
+    assert program.exit_code(error) == 75
+
+
+def test_the_named_errors_exist():
+    for name in program.EXIT_CODES:
+        module, _, attribute = name.rpartition(".")
+        assert issubclass(getattr(importlib.import_module(module), attribute), Exception), name
+
+
+def test_doctor_prints_a_table_or_json():
+    table = run_minigo("doctor")
+    report = json.loads(run_minigo("doctor", "--json").stdout)
+
+    assert table.returncode == 0, table.stdout + table.stderr
+    assert "Everything needed works." in table.stdout
+    assert report["ok"]
+    assert report["findings"]["kernels"]["ok"]
+    assert all(set(finding) == {"ok", "required", "detail", "remedy"} for finding in report["findings"].values())
+
+
+def test_an_unbuilt_checkout_says_how_to_build_it(tmp_path):
+    source = Path(program.__file__).parent
+    (tmp_path / "minigo").symlink_to(source)
+    (tmp_path / "cc_kernels").mkdir()
+    (tmp_path / "cc_kernels" / "__init__.py").touch()
+
+    result = run_minigo("loop", "--help", folder=tmp_path, PYTHONPATH=str(tmp_path), PYTHONSAFEPATH="1")
+
+    assert result.returncode == 1
+    assert "cc_kernels.board is missing" in result.stderr
+    assert "pip install" in result.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_the_first_signal_asks_the_command_to_finish(monkeypatch, capfd, number):
+    def run(values, stop):
+        del values
+        os.kill(os.getpid(), number)
+        return 0 if stop.wait(10) else 1
+
+    command = flags.Command("wait", "waits", "Waits.", (), define=lambda _: None, run=run)
+    monkeypatch.setattr(commands, "COMMANDS", (command,))
+    before = signal.getsignal(number)
+
+    assert program.main(["wait"]) == 0
+    assert "finishing safely" in capfd.readouterr().err
+    assert signal.getsignal(number) is before
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_waiting_worker_says_what_it_waits_for_and_ends_when_told(tmp_path, number):
+    Run.create(str(tmp_path / "run"), Config())
+    command = [sys.executable, "-m", "minigo", "evaluate", f"--run={tmp_path / 'run'}"]
+
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as worker:
+        assert worker.stderr is not None
+        assert "waiting for a first network" in worker.stderr.readline()
+        worker.send_signal(number)
+        assert worker.wait(10) == 0
+
+
+def test_the_second_ctrl_c_ends_a_command_that_does_not_finish():
+    script = """
+import os, signal, time
+from minigo import __main__ as program, commands, flags
+
+def run(values, stop):
+    os.kill(os.getpid(), signal.SIGINT)
+    os.kill(os.getpid(), signal.SIGINT)
+    time.sleep(60)
+    return 0
+
+commands.COMMANDS = (flags.Command("hang", "hangs", "Hangs.", (), define=lambda values: None, run=run),)
+program.main(["hang"])
+"""
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, timeout=30, check=False)
+
+    assert result.returncode == -signal.SIGINT
+
+
+def test_results_go_to_stdout_and_logs_to_stderr():
+    result = run_minigo(
+        "match", "--player=random", "--opponent=random", "--games=4", "--board_size=3", "--komi=0", "--json"
+    )
+
+    assert result.returncode == 0
+    assert set(json.loads(result.stdout)) >= {
+        "games",
+        "wins",
+        "losses",
+        "draws",
+        "failed",
+        "elo",
+        "elo_low",
+        "elo_high",
+    }
+
+
+def test_a_match_takes_board_size_and_komi_from_the_players_run(tmp_path):
+    from minigo.commands.common import config_of_players
+
+    url = str(tmp_path / "run")
+    run = Run.create(url, Config(game=GameConfig(board_size=7, komi=9.0)))
+
+    for player in (url, f"policy:{url}", f"{url}/networks/000000", f"{url}/networks/000000/"):
+        assert config_of_players("random", player).game == run.config.game
+    assert config_of_players("random", "gtp:engine").game == GameConfig()
