@@ -89,9 +89,7 @@ class NetworkConfig(Section):
 
     blocks: int = option(4, "residual blocks", low=1, high=80)
     channels: int = option(32, "channels of the trunk", low=4, high=1024)
-    pooling_blocks: int = option(
-        1, "how many of the blocks mix in global pooling, spread evenly", low=0, high=80
-    )
+    pooling_blocks: int = option(1, "how many of the blocks mix in global pooling, spread evenly", low=0, high=80)
     head_channels: int = option(16, "channels of the policy and value heads", low=2, high=256)
     value_hidden: int = option(48, "width of the value head's dense layer", low=4, high=1024)
 
@@ -107,18 +105,12 @@ class SearchConfig(Section):
         choices=("gumbel", "puct"),
     )
     considered_moves: int = option(16, "moves that the Gumbel root starts from", low=1, high=362)
-    gumbel_scale: float = option(
-        1.0, "scale of the root's Gumbel noise; 0 plays deterministically", low=0.0, high=10.0
-    )
+    gumbel_scale: float = option(1.0, "scale of the root's Gumbel noise; 0 plays deterministically", low=0.0, high=10.0)
     c_visit: float = option(50.0, "visits added to the most visited move when Q is scaled (Gumbel)", low=0.0)
     c_scale: float = option(0.5, "weight of Q in [-1, 1] against the policy's logits (Gumbel)", low=0.0)
     c_puct: float = option(1.1, "exploration constant below the root (and at it in puct mode)", low=0.0)
-    fpu_reduction: float = option(
-        0.2, "an unvisited move is worth its parent's value minus this", low=0.0, high=2.0
-    )
-    dirichlet_alpha: float = option(
-        0.0, "concentration of root noise, summed over moves; 0: none (puct)", low=0.0
-    )
+    fpu_reduction: float = option(0.2, "an unvisited move is worth its parent's value minus this", low=0.0, high=2.0)
+    dirichlet_alpha: float = option(0.0, "concentration of root noise, summed over moves; 0: none (puct)", low=0.0)
     dirichlet_share: float = option(0.25, "share of the root prior that is noise (puct)", low=0.0, high=1.0)
     score_weight: float = option(
         0.1,
@@ -128,9 +120,7 @@ class SearchConfig(Section):
     )
     prune_pass_alive: bool = option(True, "do not search moves inside regions that are decided (Benson)")
     leaves_per_batch: int = option(1, "leaves taken from one game before any is evaluated", low=1, high=256)
-    temperature: float = option(
-        0.0, "moves of the opening are sampled from visits to this power's inverse", low=0.0
-    )
+    temperature: float = option(0.0, "moves of the opening are sampled from visits to this power's inverse", low=0.0)
     temperature_plies: int = option(0, "how many plies `temperature` lasts", low=0, high=1000)
 
 
@@ -141,23 +131,15 @@ class SelfPlayConfig(Section):
     num_simulations: int = option(
         16, "simulations of a full search, which becomes a policy target", low=2, high=100_000
     )
-    fast_simulations: int = option(
-        4, "simulations of a fast search, which only moves the game on", low=1, high=100_000
-    )
+    fast_simulations: int = option(4, "simulations of a fast search, which only moves the game on", low=1, high=100_000)
     full_share: float = option(
         0.3, "share of moves that get a full search (playout cap randomization)", low=0.0, high=1.0
     )
-    random_plies: int = option(
-        4, "at most this many uniformly random legal plies open a game", low=0, high=100
-    )
+    random_plies: int = option(4, "at most this many uniformly random legal plies open a game", low=0, high=100)
     random_share: float = option(0.5, "share of games opened with random plies", low=0.0, high=1.0)
-    komi_spread: float = option(
-        0.0, "standard deviation of komi around the game's, in points", low=0.0, high=50.0
-    )
+    komi_spread: float = option(0.0, "standard deviation of komi around the game's, in points", low=0.0, high=50.0)
     games_per_shard: int = option(64, "games in one published file", low=1, high=4096)
-    random_games: int = option(
-        500, "games of random playouts that fill the first window", low=0, high=10_000_000
-    )
+    random_games: int = option(500, "games of random playouts that fill the first window", low=0, high=10_000_000)
 
 
 @dataclass(frozen=True)
@@ -178,9 +160,7 @@ class TrainConfig(Section):
     )
     replay_ratio: float = option(4.0, "training examples for each new position", low=0.01, high=1000.0)
     window_min: int = option(20_000, "positions in the training window before it grows", low=1)
-    window_exponent: float = option(
-        0.7, "the window grows with this power of all positions", low=0.0, high=1.0
-    )
+    window_exponent: float = option(0.7, "the window grows with this power of all positions", low=0.0, high=1.0)
     window_growth: float = option(0.4, "slope of the window's growth where it starts", low=0.0, high=10.0)
     value_from_search: float = option(
         0.4, "share of the value target that is the search's value, not the result", low=0.0, high=1.0
@@ -189,9 +169,7 @@ class TrainConfig(Section):
     value_weight: float = option(1.2, "weight of the win/draw/loss loss", low=0.0)
     score_weight: float = option(0.05, "weight of the score-lead loss (Huber, in points)", low=0.0)
     ownership_weight: float = option(1.0, "weight of the ownership loss (mean over the board)", low=0.0)
-    holdout_share: float = option(
-        0.02, "share of shards kept from training, to measure on", low=0.0, high=0.5
-    )
+    holdout_share: float = option(0.02, "share of shards kept from training, to measure on", low=0.0, high=0.5)
 
 
 @dataclass(frozen=True)
@@ -202,9 +180,7 @@ class EvaluateConfig(Section):
         "winrate", "winrate: promote after a match; none: promote every network", choices=("winrate", "none")
     )
     games: int = option(64, "games of a gate match, in colour-swapped pairs", low=2, high=100_000)
-    threshold: float = option(
-        0.5, "a candidate is promoted at this share of the points or more", low=0.0, high=1.0
-    )
+    threshold: float = option(0.5, "a candidate is promoted at this share of the points or more", low=0.0, high=1.0)
     num_simulations: int = option(16, "simulations for each move of a gate match", low=1, high=1_000_000)
 
 
@@ -212,30 +188,20 @@ class EvaluateConfig(Section):
 class MatchConfig(Section):
     """How match games open, so that two games of the same players differ."""
 
-    opening_plies: int = option(
-        2, "uniformly random legal plies that open both games of a pair", low=0, high=100
-    )
-    temperature: float = option(
-        0.5, "moves after the opening are sampled at this temperature", low=0.0, high=10.0
-    )
+    opening_plies: int = option(2, "uniformly random legal plies that open both games of a pair", low=0, high=100)
+    temperature: float = option(0.5, "moves after the opening are sampled at this temperature", low=0.0, high=10.0)
     temperature_plies: int = option(8, "how many plies `temperature` lasts", low=0, high=1000)
-    seconds_per_move: float = option(
-        60.0, "an outside engine that takes longer forfeits", low=0.01, high=86400.0
-    )
+    seconds_per_move: float = option(60.0, "an outside engine that takes longer forfeits", low=0.01, high=86400.0)
 
 
 @dataclass(frozen=True)
 class LoopConfig(Section):
     """How long a run goes on and how it is cut into generations."""
 
-    minutes: float = option(
-        60.0, "the run ends after this many minutes of work, over all resumptions", low=0.0
-    )
+    minutes: float = option(60.0, "the run ends after this many minutes of work, over all resumptions", low=0.0)
     generations: int = option(0, "the run ends after this many generations; 0: no such limit", low=0)
     games_per_generation: int = option(1000, "self-play games between two trainings", low=1)
-    final_games: int = option(
-        100, "games of each match that closes the run, against random and generation 0", low=0
-    )
+    final_games: int = option(100, "games of each match that closes the run, against random and generation 0", low=0)
 
 
 @dataclass(frozen=True)
@@ -243,12 +209,8 @@ class MachineConfig(Section):
     """What may differ from machine to machine and change on resume; it does not change what is learned."""
 
     threads: int = option(0, "self-play threads; 0: one for each core", low=0, high=1024)
-    games_per_thread: int = option(
-        64, "games that one thread plays together: the rows of its batch", low=1, high=65536
-    )
-    precision: str = option(
-        "bfloat16", "arithmetic of inference and training", choices=("float32", "bfloat16")
-    )
+    games_per_thread: int = option(64, "games that one thread plays together: the rows of its batch", low=1, high=65536)
+    precision: str = option("bfloat16", "arithmetic of inference and training", choices=("float32", "bfloat16"))
 
 
 @dataclass(frozen=True)
@@ -322,7 +284,5 @@ def _section_from_dict(section: type[Section], name: str, data: Any) -> Section:
         raise ConfigError(f"{name} must be a table of fields, got {data!r}")
     unknown = set(data) - known
     if unknown:
-        raise ConfigError(
-            f"{name} has no field {', '.join(sorted(unknown))}; it has {', '.join(sorted(known))}"
-        )
+        raise ConfigError(f"{name} has no field {', '.join(sorted(unknown))}; it has {', '.join(sorted(known))}")
     return section(**data)

@@ -195,7 +195,18 @@ def _accelerator() -> list[Finding]:
     names = "; ".join(answer.stdout.split("\n")).strip("; ")
     if answer.returncode != 0 or not names:
         return [Finding("accelerator", False, "nvidia-smi fails", "check the driver")]
-    return [Finding("accelerator", True, names)]
+    return [_seen_by_tensorflow(names)]
+
+
+def _seen_by_tensorflow(names: str) -> Finding:
+    try:
+        from minigo.inference.quiet import visible_accelerators
+
+        seen = visible_accelerators()
+    except ImportError as error:
+        return Finding("accelerator", False, f"{names}; TensorFlow fails: {error}", "reinstall tensorflow")
+    detail = f"{names}; TensorFlow {f'uses {len(seen)}' if seen else 'does not see it'}"
+    return Finding("accelerator", bool(seen), detail, 'pip install "tensorflow[and-cuda]"')
 
 
 def _outside_programs() -> list[Finding]:

@@ -98,6 +98,7 @@ class Loop:
         self._verdict = ""
         self._elo = ""
         self._describe_training()
+        self._describe_rating()
 
     @property
     def elapsed(self) -> float:
@@ -110,13 +111,14 @@ class Loop:
         return max(0, len(self._run.networks()) - 1)
 
     def is_finished(self) -> bool:
-        """Whether the budget is used: a generation that would end far beyond it is not begun."""
+        """Whether the budget is used: what has been begun is finished, but no generation begun that ends far beyond."""
         loop = self._config.loop
         if self._run.champion() is None or next_candidate(self._run, self._run.champion()) is not None:
             return False
         if loop.generations and self.generation >= loop.generations:
             return True
-        return self.elapsed + self._generation_seconds / 2 >= 60 * loop.minutes
+        is_late = self.elapsed + self._generation_seconds / 2 >= 60 * loop.minutes
+        return is_late and self._missing_shards() > 0
 
     def advance(self) -> None:
         """Does what the run needs next: a first network, an evaluation, a training, or games."""
@@ -135,12 +137,13 @@ class Loop:
         return self._services.trainer.publish_first_network()
 
     def _missing_shards(self) -> int:
-        """Shards to be played before the next training."""
-        size = self._config.selfplay.games_per_shard
+        """Shards to be played before the next training; some of a generation's may be held out from it."""
+        config = self._config
+        begins = self.generation == 0 and config.selfplay.random_games > 0
+        games = config.selfplay.random_games if begins else config.loop.games_per_generation
+        wanted = -(-games // config.selfplay.games_per_shard)
         new = len(set(self._run.shards()) - self._run.consumed_shards() - self._run.quarantined().keys())
-        if self.generation == 0 and self._config.selfplay.random_games:
-            return -(-self._config.selfplay.random_games // size) - new
-        return -(-self._config.loop.games_per_generation // size) - new
+        return wanted - new if new < max(1, int(wanted * (1 - config.train.holdout_share))) else 0
 
     def _play(self, shards: int) -> None:
         run, config = self._run, self._config
@@ -316,6 +319,9 @@ class Loop:
         score = verdict.score
         what = "promoted" if verdict.promotes else "not promoted"
         self._verdict = f"{what}, {score.wins}-{score.losses}" if score.games else what
+        self._describe_rating()
+
+    def _describe_rating(self) -> None:
         champion = self._run.champion()
         ratings = self._services.rate(self._run)
         if champion is not None and champion.network in ratings:
@@ -333,8 +339,8 @@ class Loop:
             f"{self._games_before + self._progress.games} games",
         ]
         seconds = time.monotonic() - self._phase_started
-        if self._progress.evaluations and seconds > 1:
-            parts.append(f"{self._progress.evaluations / seconds:.0f} evaluations/s")
+        if self._progress.searches and seconds > 1:
+            parts.append(f"{self._progress.searches / seconds:.0f} positions/s")
         parts += [part for part in (self._losses, self._verdict, self._elo) if part]
         return share, " | ".join([*parts, f"{duration(left)} left"])
 

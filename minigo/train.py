@@ -41,11 +41,16 @@ class RunTrainer:
     """Trains one run, from its first network on. Keeps the compiled model and the window between generations.
 
     From its first training on, any trainer of the run that started before can not commit any more.
+
+    Args:
+        run: where games come from and networks go.
+        trainer: what takes the steps; tests have one that costs nothing.
     """
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Run, trainer: type[Trainer] = Trainer) -> None:
         self._run = run
         self._config = run.config
+        self._trainer = trainer
         self._session: _Session | None = None
         _publish_candidate(run)
 
@@ -78,7 +83,7 @@ class RunTrainer:
             NetworkError, CorruptError: the run's checkpoint or first network is not what was stored.
         """
         if self._session is None:
-            self._session = _Session(self._run, self.publish_first_network())
+            self._session = _Session(self._run, self._trainer, self.publish_first_network())
         session, self._session = self._session, None  # dropped unless it ends in a commit
         games = session.read_games(self.new_shards())
         if games:
@@ -92,11 +97,11 @@ class RunTrainer:
 class _Session:
     """One trainer's work since it started: window, network and optimizer, and the state that they stand for."""
 
-    def __init__(self, run: Run, first_network: str) -> None:
+    def __init__(self, run: Run, trainer: type[Trainer], first_network: str) -> None:
         self._run = run
         self._config = run.config
         self._state = run.start_trainer()
-        self._trainer = self._restored_trainer(first_network)
+        self._trainer = self._restored_trainer(trainer, first_network)
         self._window = self._rebuilt_window()
         self._holdout = Window(self._config.game, self._config.train)
         self._holdout_paths: set[str] = set()
@@ -160,9 +165,9 @@ class _Session:
             raise ShardError(f"game {resigned[0]} was resigned: it has no score to train on")
         return records
 
-    def _restored_trainer(self, first_network: str) -> Trainer:
+    def _restored_trainer(self, kind: type[Trainer], first_network: str) -> Trainer:
         network = Network.from_bytes(*self._run.network_files(first_network))
-        trainer = Trainer(network, self._config.train, precision=self._config.machine.precision)
+        trainer = kind(network, self._config.train, precision=self._config.machine.precision)
         if self._state.checkpoint is not None:
             trainer.restore(self._run.read_checkpoint(self._state))
             _publish_candidate(self._run)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-PROJECT = ("cc_kernels", "minigo", "ratings", "cluster")
+PROJECT = ("cc_kernels", "minigo", "ratings")
 
 # "name" is that module alone; "name.*" is the package with all below it.
 GO = ("cc_kernels.*", "minigo.go.*", "minigo.config")
@@ -59,7 +59,7 @@ LAYERS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "minigo.status": ((), ("tqdm",)),
     "minigo.loop": (ALL_BUT_ROOTS, ("numpy",)),
     "minigo.flags": (ALL_BUT_ROOTS, ("absl",)),
-    "minigo.commands": ((*ALL_BUT_ROOTS, "minigo.commands.*", "ratings.*", "cluster.*"), ("absl",)),
+    "minigo.commands": ((*ALL_BUT_ROOTS, "minigo.commands.*", "ratings.*"), ("absl",)),
     "minigo.__main__": ((*ALL_BUT_ROOTS, "minigo.commands.*"), ()),
     "ratings": (
         (
@@ -73,7 +73,6 @@ LAYERS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ),
         ("numpy", "scipy", "matplotlib"),
     ),
-    "cluster": (("cluster.*", "minigo.config", "minigo.run"), ("kubernetes",)),
 }
 """The most specific entry that holds a module decides."""
 

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
 from sgfmill import sgf
 
@@ -39,10 +40,11 @@ class PassingPlayer(BatchPlayer):
     def __init__(self, name: str = "passing") -> None:
         super().__init__(name)
         self.batches: list[int] = []
+        self.seeds: list[int] = []
 
     def choose_many(self, positions: Sequence[Position], seeds: Sequence[int]) -> list[Choice]:
-        assert len(set(seeds)) == len(seeds)
         self.batches.append(len(positions))
+        self.seeds += seeds
         return [Choice(position.board.pass_move) for position in positions]
 
 
@@ -137,6 +139,8 @@ def test_every_record_follows_the_rules_and_knows_how_it_ended():
     assert searched.simulations[2] == 8
     assert -1 <= searched.root_values[2] <= 1
     assert (searched.simulations[:2] == 0).all()
+    assert np.isnan(searched.root_values[:2]).all()
+    assert np.isnan(searched.root_scores[:2]).all()
 
 
 def test_a_draw_is_half_a_point():
@@ -185,6 +189,15 @@ def test_a_game_is_the_same_whatever_else_is_played():
     assert sorted(game.index for game in part) == [2, 7]
     for game in part:
         assert game.record.moves.tolist() == whole.games[game.index].record.moves.tolist()
+
+
+def test_every_choice_has_a_seed_of_its_own():
+    player = PassingPlayer()
+    match = MatchConfig(opening_plies=1)
+    result = play_match(player, ScriptedPlayer(lambda _: Choice(0)), 20, GAME, match, 1)
+    assert result.score.games == 20
+    assert len(player.seeds) >= 20
+    assert len(set(player.seeds)) == len(player.seeds)
 
 
 def test_games_go_on_together_and_make_room_for_others():

@@ -16,6 +16,7 @@ from minigo.go.position import Position
 from minigo.go.symmetry import transform_policy
 from minigo.inference.evaluator import Evaluation, HashEvaluator, Leaves, UniformEvaluator
 from minigo.players import (
+    MAX_TIMED_SIMULATIONS,
     BatchPlayer,
     Choice,
     GtpPlayer,
@@ -219,7 +220,7 @@ def test_search_player_with_a_clock_takes_its_time():
     began = time.monotonic()
     choice = player.choose(EMPTY_BOARD)
     assert 0.3 <= time.monotonic() - began < 2.0
-    assert choice.simulations > 16
+    assert 16 < choice.simulations < MAX_TIMED_SIMULATIONS
 
 
 def test_matches_are_searched_without_noise_and_sampled_after_the_opening():
@@ -275,9 +276,10 @@ def test_engine_starts_over_for_a_new_game_or_another_line_of_play(engine):
     player.choose(after("C3"))
     player.choose(after("D4"))
     player.new_game()
-    player.choose(EMPTY_BOARD)
+    player.choose(after("D4 pass"))  # as if the last game went on
     assert heard(engine.log).count("clear_board") == 4  # one of them when it was started
-    assert heard(engine.log)[-5:] == ["genmove white", *SET_UP, "genmove black"]
+    moves = ["play black D4", "play white pass"]
+    assert heard(engine.log)[-7:] == ["genmove white", *SET_UP, *moves, "genmove black"]
 
 
 def test_engine_is_told_the_rules_if_it_can_be(engine):

@@ -15,9 +15,7 @@ CONFIG = SearchConfig(num_simulations=32)
 EMPTY = Position.empty(5, 0.5, "cgos")
 
 
-def searched(
-    position: Position, config: SearchConfig = CONFIG, seed: int = 1, evaluator_seed: int = 1
-) -> SearchResult:
+def searched(position: Position, config: SearchConfig = CONFIG, seed: int = 1, evaluator_seed: int = 1) -> SearchResult:
     search = Search(config, position.board_size, 2)
     search.reset(0, position, seed=seed)
     run_search(search, HashEvaluator(evaluator_seed))

@@ -92,9 +92,7 @@ def test_published_shards_are_the_same_at_any_number_of_threads(tmp_path: Path) 
 def test_a_worker_goes_on_with_the_sequence_after_its_published_shards(tmp_path: Path) -> None:
     run = run_with_champion(tmp_path / "run")
     for _ in range(2):
-        play_worker(
-            run, "w", lambda _: HashEvaluator(1), num_games=10, stop=threading.Event(), progress=Progress()
-        )
+        play_worker(run, "w", lambda _: HashEvaluator(1), num_games=10, stop=threading.Event(), progress=Progress())
 
     sequences = [read_shard(run.read(path))[0].sequence for path in run.shards() + run.shards(holdout=True)]
     assert sorted(sequences) == [0, 1, 2, 3]

@@ -33,6 +33,14 @@ def start_tensorflow() -> None:
             session.run(tf.constant(0))
 
 
+def visible_accelerators() -> list[str]:
+    """The accelerators that TensorFlow can use here, by its own names; empty where it has the processor alone."""
+    start_tensorflow()
+    import tensorflow as tf
+
+    return [device.name for device in tf.config.list_physical_devices("GPU")]
+
+
 @contextlib.contextmanager
 def held_back_greetings() -> Iterator[None]:
     """Holds back what is written to file descriptor 2, and in the end writes it there without greetings."""

@@ -15,6 +15,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
+from tensorflow.core.protobuf.rewriter_config_pb2 import RewriterConfig
 
 from minigo.inference.evaluator import Evaluation, Leaves
 from minigo.network.network import Network
@@ -90,6 +91,8 @@ def _session(graph: Graph) -> Compiled:
         "inter_op_parallelism_threads": OWN_THREAD,
         "use_per_session_threads": True,
         "gpu_options": tf.compat.v1.GPUOptions(allow_growth=True),
+        # Fusing stumbles over the sum that ends a residual block, gives up with an error message, and gains nothing.
+        "graph_options": tf.compat.v1.GraphOptions(rewrite_options=RewriterConfig(remapping=RewriterConfig.OFF)),
     }
     session = tf.compat.v1.Session(graph=graph.inputs[0].graph, config=tf.compat.v1.ConfigProto(**options))
     compiled: Compiled = session.make_callable(graph.outputs, feed_list=graph.inputs)

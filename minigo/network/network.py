@@ -93,9 +93,11 @@ class Network:
         """
         config = _checked_config(data, info)
         weights: Weights = arrays_from_bytes(data)
-        network = cls(config, weights, info)
-        _check_weights(_empty_model(config, "float32"), weights)
-        return network
+        try:
+            _check_weights(_empty_model(config, "float32"), weights)
+        except ConfigError as error:
+            raise NetworkError(f"network's config is not one of this program: {error}") from None
+        return cls(config, weights, info)
 
 
 def arrays_to_bytes(arrays: Mapping[str, NDArray[Any]]) -> bytes:

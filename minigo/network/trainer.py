@@ -35,6 +35,11 @@ class Trainer:
     """
 
     def __init__(self, network: Network, config: TrainConfig, *, precision: str = "bfloat16") -> None:
+        if keras.backend.backend() == "tensorflow":
+            import tensorflow as tf
+
+            # This pass fails on the gradient's graph (as of 2.21), and says so on stderr each time.
+            tf.config.optimizer.set_experimental_options({"remapping": False})
         self._config = config
         self._network = network.model(precision)
         self._learner = _Learner(self._network, config)
@@ -57,24 +62,21 @@ class Trainer:
         Returns:
             Each loss by name, the mean over the batches; NaN for the policy's if no row had a policy target.
         """
-        self._learner.reset_metrics()
-        step, has_policy, losses = self.step, False, {}
+        step, losses = self.step, []
         for inputs, targets in batches:
             self._optimizer.learning_rate.assign(learning_rate(step, progress, self._config))
-            losses = self._learner.train_on_batch(inputs, targets, return_dict=True)
-            has_policy |= bool(targets["policy_weight"].any())
+            losses.append(self._learner.train_on_batch(inputs, targets, return_dict=True))
             step += 1
-        return _named(losses, has_policy)
+        return _mean(losses)
 
     def measure(self, batches: Iterable[Batch]) -> dict[str, float]:
         """The averaged network's losses, as `train` returns them, without learning from the batches."""
-        self._learner.reset_metrics()
-        has_policy, losses = False, {}
+        losses = []
         with self._averaged():
             for inputs, targets in batches:
-                losses = self._learner.test_on_batch(inputs, targets, return_dict=True)
-                has_policy |= bool(targets["policy_weight"].any())
-        return _named(losses, has_policy)
+                self._learner.reset_metrics()
+                losses.append(self._learner.test_on_batch(inputs, targets, return_dict=True))
+        return _mean(losses)
 
     def averaged_network(self) -> Network:
         """The exponential average of the weights over all steps: the network that is to play."""
@@ -139,7 +141,7 @@ class _Learner(keras.Model):
         super().__init__(name="learner")
         self.network = network
         self._config = config
-        self._means = {name: keras.metrics.Mean(name) for name in (*HEADS, "total")}
+        self._means = {name: keras.metrics.Mean(name) for name in (*HEADS, "total", "policy_share")}
 
     @property
     def metrics(self) -> list[Any]:
@@ -152,10 +154,9 @@ class _Learner(keras.Model):
     def compute_loss(self, x: Any, y: Any, y_pred: Any, sample_weight: Any, training: bool = True) -> Tensor:  # noqa: ARG002 (Keras' signature)
         losses = head_losses(y, y_pred)
         loss: Tensor = total_loss(losses, y, self._config)
-        for name in HEADS:
-            rows = ops.sum(y["policy_weight"]) if name == "policy" else 1.0
-            self._means[name].update_state(losses[name], sample_weight=rows)
-        self._means["total"].update_state(loss)
+        reported = {**losses, "total": loss, "policy_share": ops.mean(y["policy_weight"])}
+        for name, value in reported.items():
+            self._means[name].update_state(value)
         return loss
 
 
@@ -187,6 +188,11 @@ def _optimizer(config: TrainConfig) -> Any:
     return optimizer
 
 
-def _named(losses: dict[str, Any], has_policy: bool) -> dict[str, float]:
-    named = {f"{name}_loss": float(losses.get(name, np.nan)) for name in (*HEADS, "total")}
-    return named if has_policy else {**named, "policy_loss": np.nan}
+def _mean(batches: list[dict[str, float]]) -> dict[str, float]:
+    """Each loss, the mean over the batches; the policy's over the rows that have a target."""
+    means = {}
+    for name in (*HEADS, "total"):
+        weights = [losses["policy_share"] if name == "policy" else 1.0 for losses in batches]
+        total = sum(weight * losses[name] for weight, losses in zip(weights, batches, strict=True))
+        means[f"{name}_loss"] = float(total / sum(weights)) if sum(weights) > 0 else float("nan")
+    return means

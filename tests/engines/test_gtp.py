@@ -427,11 +427,11 @@ class Slow:
     def choose(self, position):
         time.sleep(60)
 def load():
+    {load}
     print("a framework greets stdout")
     os.system("echo and so does its child")
     os.write(1, b"even by the descriptor\\n")
     from minigo.players import RandomPlayer
-    {load}
     return {player}
 serve(GtpEngine(load, GameConfig(board_size=5, komi=0.5), version="0.1.0"))
 """

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from minigo.config import ConfigError, NetworkConfig, TrainConfig
-from minigo.network.architecture import pooling_blocks
+from minigo.network.architecture import pool, pooling_blocks
 from minigo.network.network import Network
 from minigo.network.trainer import Trainer
 from tests.support.learning import TINY, busy_network, random_batch, random_leaves
@@ -51,6 +51,16 @@ def test_a_network_can_tell_board_sizes_apart() -> None:
     assert np.abs(empty[5] - empty[9]).max() > 1e-3
 
 
+@pytest.mark.parametrize(("board_size", "scale"), [(5, -0.5), (10, 0.0), (19, 0.9)])
+def test_pooling_is_mean_mean_scaled_by_board_size_and_maximum(board_size: int, scale: float) -> None:
+    board = np.zeros((2, board_size, board_size, 3), np.float32)
+    board[0, ..., 1], board[1, 0, -1, 2] = 4.0, board_size**2
+
+    mean, largest = [[0, 4, 0], [0, 0, 1]], [[0, 4, 0], [0, 0, board_size**2]]
+    expected = np.hstack([mean, scale * np.array(mean), largest])
+    np.testing.assert_allclose(pool(board).numpy(), expected, rtol=1e-5)
+
+
 def test_a_new_network_finds_all_moves_about_equal_and_positions_even() -> None:
     heads = Network.create(NetworkConfig(), seed=1).model()(inputs(8, 9))
 
@@ -68,11 +78,17 @@ def test_blocks_of_a_new_network_pass_their_input_on(depth: int) -> None:
     np.testing.assert_array_equal(block(board).numpy(), board)
 
 
-@pytest.mark.parametrize("head", list(READ_BY))
-def test_gradient_of_each_head_reaches_its_inputs_and_its_weights_after_a_step(head: str) -> None:
+@pytest.fixture(scope="module")
+def stepped_network() -> Network:
+    """A new network after its first step: until then the second convolutions are zero and hide the first ones."""
     trainer = Trainer(Network.create(TINY, seed=0), TrainConfig(batch_size=16), precision="float32")
     trainer.train([random_batch(16, 5)], progress=0.0)
-    model = trainer.network().model()
+    return trainer.network()
+
+
+@pytest.mark.parametrize("head", list(READ_BY))
+def test_gradient_of_each_head_reaches_its_inputs_and_all_its_weights(stepped_network: Network, head: str) -> None:
+    model = stepped_network.model()
     planes, scalars = (tf.constant(value, tf.float32) for value in inputs(16, 5).values())
 
     with tf.GradientTape() as tape:

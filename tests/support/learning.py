@@ -17,8 +17,7 @@ def busy_network(config: NetworkConfig = TINY, seed: int = 0) -> Network:
     network = Network.create(config, seed=seed)
     rng = np.random.default_rng(seed)
     weights = {
-        name: (weight + rng.normal(0, 0.1, weight.shape)).astype(np.float32)
-        for name, weight in network.weights.items()
+        name: (weight + rng.normal(0, 0.1, weight.shape)).astype(np.float32) for name, weight in network.weights.items()
     }
     return Network(config, weights, {"name": f"busy-{seed}"})
 

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+import sys
+
+from minigo import doctor
+from minigo.doctor import Finding
+
+FOUND = Finding("kernels", True, "played a game", "build them", required=True)
+SLOW = Finding("gnugo", False, "not found", "apt-get install gnugo")
+BROKEN = Finding("network, float32", False, "ImportError", "pip install tensorflow", required=True)
+
+
+def test_what_is_only_nice_to_have_may_be_missing():
+    assert doctor.works([FOUND, SLOW])
+    assert not doctor.works([FOUND, SLOW, BROKEN])
+
+
+def test_the_table_says_what_to_do_about_what_is_missing_and_nothing_about_the_rest():
+    table = doctor.to_table([FOUND, SLOW, BROKEN])
+
+    assert "apt-get install gnugo" in table
+    assert "pip install tensorflow" in table
+    assert "build them" not in table
+    assert "MISSING" in table
+    assert "Everything needed works." not in table
+
+
+def test_the_verdict_is_good_when_all_that_is_needed_works():
+    assert "Everything needed works." in doctor.to_table([FOUND, SLOW])
+
+
+def test_the_json_holds_every_finding_by_name():
+    report = doctor.to_dict([FOUND, SLOW])
+
+    assert report["ok"]
+    assert report["findings"]["gnugo"] == {
+        "ok": False,
+        "required": False,
+        "detail": "not found",
+        "remedy": "apt-get install gnugo",
+    }
+
+
+def test_the_processors_name_and_features_are_read(tmp_path):
+    file = tmp_path / "cpuinfo"
+    file.write_text("processor : 0\nmodel name : Chip 9000\nflags : fpu avx2 avx512f\n\nprocessor : 1\nflags : none\n")
+
+    assert doctor.cpu_model(file) == ("Chip 9000", {"fpu", "avx2", "avx512f"})
+
+
+def test_a_machine_without_cpuinfo_has_a_name_still(tmp_path):
+    name, features = doctor.cpu_model(tmp_path / "missing")
+
+    assert name
+    assert features == set()
+
+
+def test_kernels_that_are_not_built_are_required_and_have_a_remedy(monkeypatch):
+    monkeypatch.setitem(sys.modules, "cc_kernels.board", None)
+
+    (finding,) = doctor._kernels()
+
+    assert not finding.ok
+    assert finding.required
+    assert "pip install" in finding.remedy
+
+
+def test_a_broken_network_library_is_a_finding_not_a_crash(monkeypatch):
+    monkeypatch.setitem(sys.modules, "minigo.inference.tensorflow", None)
+
+    findings = doctor._network()
+
+    assert [finding.ok for finding in findings] == [False, False]
+    assert "ModuleNotFoundError" in findings[0].detail

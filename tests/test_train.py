@@ -1,0 +1,326 @@
+# SPDX-License-Identifier: Apache-2.0
+import dataclasses
+import logging
+import threading
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from minigo.config import Config, GameConfig, LoopConfig, MachineConfig, NetworkConfig, SelfPlayConfig, TrainConfig
+from minigo.data.shards import read_shard, write_shard
+from minigo.data.window import trainable_plies
+from minigo.gamepool import RANDOM_PLAYOUTS, new_shard, play_random_shard
+from minigo.network.network import Network, arrays_from_bytes
+from minigo.network.trainer import Trainer
+from minigo.run import Run, StaleError
+from minigo.train import RunTrainer, train_worker
+
+CONFIG = Config(
+    game=GameConfig(board_size=4, komi=1.5),
+    network=NetworkConfig(blocks=1, channels=8, pooling_blocks=1, head_channels=8, value_hidden=8),
+    selfplay=SelfPlayConfig(games_per_shard=4, random_games=8),
+    train=TrainConfig(batch_size=32, replay_ratio=1.0, window_min=400, warmup_steps=2, average_decay=0.5),
+    loop=LoopConfig(games_per_generation=8),
+    machine=MachineConfig(precision="float32"),
+    seed=5,
+)
+
+
+class FakeTrainer(Trainer):
+    """Learns nothing but how many steps it took; its networks differ by that number."""
+
+    def __init__(self, network: Network, config: TrainConfig, *, precision: str = "") -> None:  # noqa: ARG002
+        self._network = network
+        self._step = 0
+
+    @property
+    def step(self) -> int:
+        return self._step
+
+    def train(self, batches: Iterable[Any], progress: float) -> dict[str, float]:  # noqa: ARG002
+        self._step += sum(1 for _ in batches)
+        return {"value_loss": 1.0}
+
+    def measure(self, batches: Iterable[Any]) -> dict[str, float]:
+        return {"value_loss": float(sum(1 for _ in batches))}
+
+    def averaged_network(self) -> Network:
+        bias = {"outcome/bias": np.full(3, self._step, np.float32)}
+        return Network(self._network.config, {**self._network.weights, **bias})
+
+    def checkpoint(self) -> dict[str, bytes]:
+        return {"step": str(self._step).encode()}
+
+    def restore(self, files: dict[str, bytes]) -> None:
+        self._step = int(files["step"])
+
+
+class Killed(BaseException):
+    """Stands for the end of the process: nothing catches it."""
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    return Run.create(str(tmp_path / "run"), CONFIG)
+
+
+def publish_games(run: Run, *sequences: int, holdout: bool = False, config: Config = CONFIG) -> list[str]:
+    """Publishes shards of random games; their paths."""
+    paths = []
+    for sequence in sequences:
+        shard = new_shard(config, RANDOM_PLAYOUTS, "", None, "tester", sequence)
+        play_random_shard(config, shard)
+        name = run.shard_name(RANDOM_PLAYOUTS, "tester", sequence, "2024010100")
+        paths.append(run.publish_shard(name, write_shard(shard.header, shard.records), holdout=holdout))
+    return paths
+
+
+def train(run: Run) -> str | None:
+    """Trains in a new process, as it were, without learning."""
+    return RunTrainer(Run.open(run.url), FakeTrainer).train(0.0, threading.Event())
+
+
+def kill_in(monkeypatch: pytest.MonkeyPatch, method: str, *, before: bool) -> None:
+    """Ends the process the next time that a method of `Run` is called, before or after it did its work."""
+    original: Callable[..., Any] = getattr(Run, method)
+
+    def killed(*arguments: Any, **named: Any) -> None:
+        if not before:
+            original(*arguments, **named)
+        raise Killed
+
+    monkeypatch.setattr(Run, method, killed)
+
+
+def infos(run: Run) -> list[dict[str, Any]]:
+    return [run.network_files(name)[1] for name in run.networks()]
+
+
+def test_the_first_network_is_published_once_and_follows_from_the_seed(run: Run) -> None:
+    assert RunTrainer(run).publish_first_network() == "000000"
+    assert RunTrainer(run).publish_first_network() == "000000"
+
+    weights, info = run.network_files("000000")
+    assert run.networks() == ["000000"]
+    assert info["parent"] is None
+    assert weights == Network.create(CONFIG.network, seed=5).to_bytes()
+
+
+def test_training_consumes_the_new_games_and_publishes_the_averaged_network(run: Run) -> None:
+    paths = publish_games(run, 0, 1)
+    trainer = RunTrainer(run)
+    assert trainer.train(0.0, threading.Event()) == "000001"
+
+    state = run.trainer_state()
+    assert state is not None
+    weights, info = run.network_files("000001")
+    checkpoint = run.read_checkpoint(state)
+    assert run.consumed_shards() == set(paths)
+    assert weights == checkpoint["average.safetensors"] != checkpoint["model.safetensors"]
+    assert Network.from_bytes(weights, info).config == CONFIG.network
+    assert info["parent"] == "000000"
+    assert info["config_sha256"] == CONFIG.learning_sha256()
+    assert state.games_seen == info["games_seen"] == info["window"]["games"] == 8
+    assert state.positions_seen == info["positions_seen"] == info["window"]["positions"]
+    assert state.step == info["step"] == round(state.positions_seen / 32)
+    assert {"minigo", "keras", "tensorflow", "numpy"} <= info["versions"].keys()
+
+    assert trainer.train(0.0, threading.Event()) is None
+    publish_games(run, 2)
+    assert trainer.train(0.0, threading.Event()) == "000002"
+    assert infos(run)[2]["parent"] == "000001"
+    assert infos(run)[2]["step"] > state.step
+
+
+def test_metrics_and_events_tell_the_losses(run: Run) -> None:
+    publish_games(run, 0)
+    publish_games(run, 1, holdout=True)
+    RunTrainer(run).train(0.0, threading.Event())
+
+    (row,) = run.metrics("train")
+    state = run.trainer_state()
+    assert state is not None
+    assert (row["step"], row["network"], row["new_games"]) == (state.step, "000001", 4)
+    assert run.consumed_shards() == set(run.shards())
+    for head in ("value", "score", "ownership"):
+        assert row[f"{head}_loss"] > 0
+        assert row[f"holdout_{head}_loss"] > 0
+    assert row["policy_loss"] is None
+    folder = run.tensorboard_folder("train")
+    assert folder is not None
+    (events,) = folder.iterdir()
+    values = {
+        value.tag: float(tf.make_ndarray(value.tensor))
+        for event in tf.compat.v1.train.summary_iterator(str(events))
+        for value in event.summary.value
+    }
+    assert values["value_loss"] == pytest.approx(row["value_loss"])
+
+
+def test_bad_shards_go_into_quarantine_and_training_goes_on(run: Run) -> None:
+    (good,) = publish_games(run, 0)
+    foreign_config = dataclasses.replace(CONFIG, seed=6)
+    (foreign,) = publish_games(run, 1, config=foreign_config)
+    torn = run.publish_shard("2024010100/000000-x-000002", run.read(good)[:-100])
+    trainer = RunTrainer(run, FakeTrainer)
+
+    assert trainer.train(0.0, threading.Event()) == "000001"
+    assert run.consumed_shards() == {good}
+    assert run.quarantined().keys() == {foreign, torn}
+    assert "foreign: board size, rules and config" in run.quarantined()[foreign]
+    assert trainer.new_shards() == []
+    assert run.metrics("train")[0]["quarantined"] == 2
+
+
+def test_nothing_but_bad_shards_is_nothing_to_train_on(run: Run) -> None:
+    run.publish_shard("2024010100/000000-x-000000", b"junk")
+
+    assert train(run) is None
+    assert run.consumed_shards() == set()
+    assert run.networks() == ["000000"]
+
+
+@pytest.mark.parametrize(
+    ("method", "before"),
+    [
+        ("quarantined", True),
+        ("commit_trainer", True),
+        ("commit_trainer", False),
+        ("publish_network", True),
+        ("publish_network", False),
+        ("append_metrics", True),
+    ],
+)
+def test_a_trainer_killed_anywhere_loses_no_game_and_publishes_no_network_twice(
+    run: Run, monkeypatch: pytest.MonkeyPatch, method: str, before: bool
+) -> None:
+    RunTrainer(run).publish_first_network()
+    publish_games(run, 0, 1)
+    with monkeypatch.context() as patch:
+        kill_in(patch, method, before=before)
+        with pytest.raises(Killed):
+            train(run)
+    publish_games(run, 2)
+    while RunTrainer(run).new_shards():
+        train(run)
+    RunTrainer(run)
+
+    state = run.trainer_state()
+    assert state is not None
+    records = 3 * CONFIG.selfplay.games_per_shard
+    assert state.games_seen == records
+    assert run.consumed_shards() == set(run.shards())
+    assert len(run.consumption_order()) == 3
+    steps = [info["step"] for info in infos(run)]
+    assert steps == sorted(set(steps))
+    assert [info["parent"] for info in infos(run)] == [None, *run.networks()[:-1]]
+    assert run.network_files(run.networks()[-1])[0] == run.read_checkpoint(state)["average.safetensors"]
+
+
+def test_a_candidate_left_unpublished_is_published_when_a_trainer_starts(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    RunTrainer(run).publish_first_network()
+    publish_games(run, 0)
+    with monkeypatch.context() as patch:
+        kill_in(patch, "publish_network", before=True)
+        with pytest.raises(Killed):
+            train(run)
+    assert run.networks() == ["000000"]
+
+    RunTrainer(run)
+    assert run.networks() == ["000000", "000001"]
+
+
+def test_a_stopped_training_leaves_no_trace_and_can_be_repeated(run: Run) -> None:
+    publish_games(run, 0)
+    trainer, stop = RunTrainer(run, FakeTrainer), threading.Event()
+    stop.set()
+    assert trainer.train(0.0, stop) is None
+    assert (run.consumed_shards(), run.networks()) == (set(), ["000000"])
+
+    assert trainer.train(0.0, threading.Event()) == "000001"
+    state = run.trainer_state()
+    assert state is not None
+    assert state.games_seen == 4
+
+
+def test_a_resumed_trainer_goes_on_as_the_first_would_have(tmp_path: Path) -> None:
+    networks = []
+    for resumes in (False, True):
+        run = Run.create(str(tmp_path / str(resumes)), CONFIG)
+        trainer = RunTrainer(run)
+        for sequence in range(5):
+            publish_games(run, sequence)
+            if resumes and sequence == 4:
+                trainer = RunTrainer(Run.open(run.url))
+            trainer.train(0.0, threading.Event())
+        networks.append(run.network_files("000005"))
+
+    (weights, info), (resumed_weights, resumed_info) = networks
+    assert info["window"] == resumed_info["window"]
+    assert info["window"]["games"] < info["games_seen"]
+    assert info["positions_seen"] == resumed_info["positions_seen"]
+    resumed = arrays_from_bytes(resumed_weights)
+    for name, weight in arrays_from_bytes(weights).items():
+        np.testing.assert_allclose(resumed[name], weight, rtol=1e-4, atol=1e-6)
+
+
+def test_the_steps_follow_from_the_new_positions(run: Run) -> None:
+    paths = publish_games(run, 0, 1)
+    records = [record for path in paths for record in read_shard(run.read(path))[1]]
+    positions = sum(len(trainable_plies(record)) for record in records)
+    train(run)
+
+    (row,) = run.metrics("train")
+    assert row["new_positions"] == positions
+    assert row["steps"] == row["step"] == round(positions / 32)
+
+
+def test_an_older_trainer_can_not_commit_any_more(run: Run) -> None:
+    old, new = RunTrainer(run, FakeTrainer), RunTrainer(Run.open(run.url), FakeTrainer)
+    publish_games(run, 0)
+    old.train(0.0, threading.Event())
+    publish_games(run, 1)
+    new.train(0.0, threading.Event())
+    publish_games(run, 2)
+
+    with pytest.raises(StaleError):
+        old.train(0.0, threading.Event())
+    assert len(run.consumed_shards()) == 2
+    assert run.networks() == ["000000", "000001", "000002"]
+
+
+def test_the_worker_says_what_it_waits_for_then_trains_until_it_is_stopped(
+    run: Run, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    stop = threading.Event()
+    worker = threading.Thread(target=train_worker, args=(run, stop), kwargs={"poll_seconds": 0.01})
+    worker.start()
+    try:
+        wait_for(lambda: "waiting for games: 0 of 2 new shards, 2 missing (4 games each)" in caplog.text)
+        assert run.networks() == ["000000"]
+        publish_games(run, 0)
+        wait_for(lambda: "waiting for games: 1 of 2 new shards, 1 missing (4 games each)" in caplog.text)
+        publish_games(run, 1)
+        wait_for(lambda: "published network 000001" in caplog.text)
+    finally:
+        stop.set()
+        worker.join(20)
+
+    assert not worker.is_alive()
+    assert run.heartbeats()["trainer"]["role"] == "train"
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 60.0) -> None:
+    pause = threading.Event()
+    for _ in range(int(seconds / 0.02)):
+        if condition():
+            return
+        pause.wait(0.02)
+    raise AssertionError("did not happen")
