@@ -6,6 +6,7 @@ and capture are seen without walking a chain. Superko compares 64-bit Zobrist ha
 move is looked up only where its colour has stood before, since no earlier position had a stone there otherwise.
 """
 
+from libc.math cimport isfinite
 from libc.stdlib cimport free, realloc
 from libc.string cimport memcpy, memset
 
@@ -414,6 +415,7 @@ cdef class Board:
             raise ValueError(f"board_size must be in 2..{MAX_SIZE}, got {board_size}")
         if not C_KO_SIMPLE <= ko_rule <= C_KO_SITUATIONAL:
             raise ValueError(f"ko_rule must be KO_SIMPLE, KO_POSITIONAL or KO_SITUATIONAL, got {ko_rule}")
+        check_komi(komi)
         reset_state(&self.state, board_size, komi, ko_rule, suicide)
         history_reserve(&self.history, 2 * self.state.num_points)
         history_push(&self.history, history_key(&self.state))
@@ -458,6 +460,7 @@ cdef class Board:
 
     @komi.setter
     def komi(self, float komi):
+        check_komi(komi)
         self.state.komi = komi
 
     @property
@@ -583,11 +586,11 @@ cdef class Board:
         """
         check_color(to_play)
         cdef int size = self.state.board_size
-        colors = np.ascontiguousarray(stones, np.int8)
-        if colors.shape != (size, size) or not np.isin(colors, (C_EMPTY, C_BLACK, C_WHITE)).all():
-            raise ValueError(f"stones must be [{size}, {size}] of -1, 0 and 1, got shape {colors.shape}")
+        given = np.asarray(stones)
+        if given.shape != (size, size) or not np.isin(given, (C_EMPTY, C_BLACK, C_WHITE)).all():
+            raise ValueError(f"stones must be [{size}, {size}] of -1, 0 and 1, got shape {given.shape}")
         cdef BoardState fresh
-        cdef int8_t[::1] view = colors.ravel()
+        cdef const int8_t[::1] view = np.ascontiguousarray(given, np.int8).ravel()
         cdef int point, vertex
         reset_state(&fresh, size, self.state.komi, self.state.ko_rule, self.state.suicide)
         for point in range(fresh.num_points):
@@ -626,6 +629,12 @@ cdef class Board:
         return True
 
     __hash__ = None
+
+
+cdef int check_komi(float komi) except -1:
+    if not isfinite(komi):
+        raise ValueError(f"komi must be finite, got {komi}")
+    return 0
 
 
 cdef int check_color(int color) except -1:

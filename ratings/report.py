@@ -22,6 +22,7 @@ from ratings.ladder import rate_networks
 
 _INK: Final = "#33505e"
 _ACCENT: Final = "#c0562f"
+_HEADS: Final = {"policy": "nats", "value": "nats", "score": "points, Huber", "ownership": "squared"}
 _STYLE: Final = """
 :root { color-scheme: light dark }
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem }
@@ -45,7 +46,7 @@ def write_report(run: Run) -> str:
         ),
         (
             "Losses in training, and on held-out games (dashed), of each head.",
-            _picture(lambda axes: _draw_losses(axes, run.metrics("train"))),
+            _draw_losses(run.metrics("train")),
         ),
         (
             "Self-play: share of games that Black wins, and moves in a game.",
@@ -100,17 +101,19 @@ def _draw_elo(axes: Axes, ratings: Mapping[str, Rating], run: Run) -> None:
         axes.plot(*zip(*chain, strict=True), color=_INK, alpha=0.5)
 
 
-def _draw_losses(axes: Axes, rows: Sequence[Mapping[str, Any]]) -> None:
-    axes.set(xlabel="training step", ylabel="loss")
-    heads = ("policy", "value", "score", "ownership")
-    for head, color in zip(heads, (_INK, _ACCENT, "#7a8b3f", "#7d5ba6"), strict=True):
+def _draw_losses(rows: Sequence[Mapping[str, Any]]) -> bytes:
+    figure = Figure(figsize=(8.6, 2.6), layout="constrained")
+    for place, (head, unit) in enumerate(_HEADS.items()):
+        axes = figure.add_subplot(1, len(_HEADS), place + 1, title=f"{head} ({unit})")
+        axes.title.set_fontsize(10)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.grid(alpha=0.25)
+        axes.set_xlabel("step")
         for key, style in ((f"{head}_loss", "-"), (f"holdout_{head}_loss", "--")):
             points = [(row["step"], row[key]) for row in rows if row.get(key) is not None]
             if points:
-                label = head if style == "-" else None
-                axes.plot(*zip(*points, strict=True), style, color=color, label=label)
-    if axes.get_legend_handles_labels()[0]:
-        axes.legend(frameon=False, ncols=4)
+                axes.plot(*zip(*points, strict=True), style, color=_INK if style == "-" else _ACCENT)
+    return _saved(figure, "svg")
 
 
 def _draw_games(axes: Axes, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -281,6 +281,18 @@ def test_the_steps_follow_from_the_new_positions(run: Run) -> None:
     assert row["steps"] == row["step"] == round(positions / 32)
 
 
+def test_a_trainer_that_starts_stops_the_older_one_even_before_it_commits(run: Run) -> None:
+    old, new, stop = RunTrainer(run, FakeTrainer), RunTrainer(Run.open(run.url), FakeTrainer), threading.Event()
+    publish_games(run, 0)
+    old.train(0.0, threading.Event())
+    publish_games(run, 1)
+    stop.set()
+    new.train(0.0, stop)
+
+    with pytest.raises(StaleError):
+        old.train(0.0, threading.Event())
+
+
 def test_an_older_trainer_can_not_commit_any_more(run: Run) -> None:
     old, new = RunTrainer(run, FakeTrainer), RunTrainer(Run.open(run.url), FakeTrainer)
     publish_games(run, 0)

@@ -63,15 +63,16 @@ def test_columns_hold_what_the_records_say() -> None:
         np.testing.assert_array_equal(games.policies[window.policy_rows[with_policy]], expected.policy_targets)
 
 
-def test_the_oldest_games_leave_and_the_rest_stays_as_it_was() -> None:
+@pytest.mark.parametrize("size", range(50, 80))
+def test_the_oldest_games_leave_and_the_rest_stays_as_it_was(size: int) -> None:
     records = [without_targets(seed) if seed % 3 == 0 else record(seed) for seed in range(30)]
-    config = TrainConfig(window_min=60, window_growth=0.0)
+    config = TrainConfig(window_min=size, window_growth=0.0)
     window, rest = Window(GAME, config), Window(GAME, ROOMY)
     for start in range(0, 30, 5):
         window.add(records[start : start + 5])
 
     lengths = [len(trainable_plies(played)) for played in records]
-    kept = max(count for count in range(31) if sum(lengths[30 - count :]) <= 60)
+    kept = max(count for count in range(31) if sum(lengths[30 - count :]) <= size)
     rest.add(records[30 - kept :])
     assert 0 < kept < 30
     assert window.positions_seen == sum(lengths)

@@ -457,3 +457,17 @@ def test_vertices_and_points_agree() -> None:
         "T19",
         "pass",
     ]
+
+
+@pytest.mark.parametrize("komi", [np.nan, np.inf])
+def test_komi_must_be_finite(komi: float) -> None:
+    with pytest.raises(ValueError, match="komi must be finite"):
+        Board(5, komi)
+    board = Board(5)
+    with pytest.raises(ValueError, match="komi must be finite"):
+        board.komi = komi
+
+
+def test_stones_that_would_wrap_around_are_refused() -> None:
+    with pytest.raises(ValueError, match="of -1, 0 and 1"):
+        Board(5).setup(np.full((5, 5), 257, np.int64))
