@@ -19,7 +19,7 @@ from minigo.data.shards import ShardError, ShardHeader, read_shard, write_shard
 from minigo.gates import Score, Verdict, gate_from_config
 from minigo.inference.evaluator import Evaluator
 from minigo.match import MatchGame, derived_seed, play_games, points_from_record
-from minigo.players import SearchPlayer, match_search
+from minigo.players import MAX_GAMES_TOGETHER, SearchPlayer, match_search
 from minigo.run import Champion, Run, StaleError
 
 POLL_SECONDS: Final = 5.0
@@ -195,6 +195,8 @@ class _GateMatch:
             sequence=index,
             rules=config.game.rules,
             board_size=config.game.board_size,
+            precision=config.machine.precision,
+            batch_games=MAX_GAMES_TOGETHER,
             minigo_version=__version__,
         )
 

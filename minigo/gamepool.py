@@ -77,6 +77,8 @@ def new_shard(
         sequence=sequence,
         rules=config.game.rules,
         board_size=config.game.board_size,
+        precision=config.machine.precision,
+        batch_games=config.machine.games_per_thread,
         minigo_version=__version__,
     )
     return Shard(header, evaluator, config.selfplay.games_per_shard)

@@ -28,6 +28,7 @@ from minigo.status import StatusDisplay, duration
 
 WORKER: Final = "loop"
 OPENING_SIMULATIONS: Final = 64
+REPORT_SECONDS: Final = 60.0
 
 _log = logging.getLogger(__name__)
 
@@ -90,6 +91,7 @@ class Loop:
         self._started = time.monotonic()
         self._generation_started = self.elapsed
         self._generation_seconds = 0.0
+        self._reported = self.elapsed
         self._phase = "starting"
         self._progress = Progress()
         self._phase_started = time.monotonic()
@@ -226,7 +228,9 @@ class Loop:
         _log.info("evaluation: network %s %s", candidate, self._verdict)
         if verdict.promotes:
             self._probe_opening(candidate)
-        self._services.report(self._run)
+        if self.elapsed - self._reported > REPORT_SECONDS:
+            self._services.report(self._run)
+            self._reported = self.elapsed
         self._generation_seconds = self.elapsed - self._generation_started
         self._generation_started = self.elapsed
 

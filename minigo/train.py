@@ -52,6 +52,8 @@ class RunTrainer:
         self._config = run.config
         self._trainer = trainer
         self._session: _Session | None = None
+        # Fusing stumbles over the sum that ends a residual block, gives up with an error message, and gains nothing.
+        tf.config.optimizer.set_experimental_options({"remapping": False})
         _publish_candidate(run)
 
     def publish_first_network(self) -> str:

@@ -50,6 +50,8 @@ class ShardHeader:
     sequence: int
     rules: str
     board_size: int
+    precision: str  # arithmetic of the network's evaluations
+    batch_games: int  # games searched together: another batch shape may round differently
     minigo_version: str
     format_version: int = FORMAT_VERSION
 
