@@ -210,6 +210,7 @@ class MachineConfig(Section):
 
     threads: int = option(0, "self-play threads; 0: one for each core", low=0, high=1024)
     games_per_thread: int = option(64, "games that one thread plays together: the rows of its batch", low=1, high=65536)
+    cached_positions: int = option(20_000, "evaluations that a GTP engine remembers between moves", low=1)
     precision: str = option("bfloat16", "arithmetic of inference and training", choices=("float32", "bfloat16"))
 
 
