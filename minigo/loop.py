@@ -14,7 +14,7 @@ from typing import Any, Final, Protocol
 
 from minigo.config import Config
 from minigo.evaluate import evaluate_candidate, next_candidate
-from minigo.gamepool import RANDOM_PLAYOUTS, Progress, new_shard, play_random_shard
+from minigo.gamepool import RANDOM_PLAYOUTS, Progress
 from minigo.gates import Score, Verdict
 from minigo.go.coords import vertex_from_move
 from minigo.go.position import Position
@@ -23,7 +23,7 @@ from minigo.match import play_match
 from minigo.players import RandomPlayer, SearchPlayer, match_search
 from minigo.run import Champion, Run, RunError
 from minigo.search import Search, run_search
-from minigo.selfplay import ShardSource, num_threads, play_games, publish
+from minigo.selfplay import ShardSource, num_threads, play_games, play_random_games
 from minigo.status import StatusDisplay, duration
 
 WORKER: Final = "loop"
@@ -151,7 +151,8 @@ class Loop:
         run, config = self._run, self._config
         self._begin("self-play")
         if self.generation == 0 and config.selfplay.random_games:
-            self._play_randomly(shards)
+            play_random_games(run, WORKER, shards, self._stop, self._progress)
+            self._count_games(RANDOM_PLAYOUTS)
             return
         champion = self._champion()
         _, info = run.network_files(champion.network)
@@ -164,16 +165,6 @@ class Loop:
         )
         play_games(run, source.next, num_threads=num_threads(config), stop=self._stop, progress=self._progress)
         self._count_games(champion.network)
-
-    def _play_randomly(self, shards: int) -> None:
-        first = self._run.next_sequence(WORKER)
-        for sequence in range(first, first + shards):
-            if self._stop.is_set():
-                return
-            shard = new_shard(self._config, RANDOM_PLAYOUTS, "", None, WORKER, sequence)
-            self._progress.add(play_random_shard(self._config, shard))
-            publish(self._run, shard)
-        self._count_games(RANDOM_PLAYOUTS)
 
     def _count_games(self, network: str) -> None:
         progress, seconds = self._progress, time.monotonic() - self._phase_started

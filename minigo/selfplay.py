@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from minigo.config import Config
 from minigo.data.shards import ShardHeader, write_shard
-from minigo.gamepool import GamePool, Progress, Shard, new_shard
+from minigo.gamepool import RANDOM_PLAYOUTS, GamePool, Progress, Shard, new_shard, play_random_shard
 from minigo.inference.evaluator import Evaluator
 from minigo.run import CorruptError, Run, RunError
 
@@ -142,6 +142,26 @@ class ChampionFollower:
         logging.info("self-play follows network %s", champion.network)
 
 
+def play_random_games(run: Run, worker: str, num_shards: int, stop: threading.Event, progress: Progress) -> None:
+    """Publishes shards of random playouts, the games that the first training learns from."""
+    first = run.next_sequence(worker)
+    for sequence in range(first, first + num_shards):
+        if stop.is_set():
+            return
+        shard = new_shard(run.config, RANDOM_PLAYOUTS, "", None, worker, sequence)
+        progress.add(play_random_shard(run.config, shard))
+        publish(run, shard)
+
+
+def missing_random_shards(run: Run) -> int:
+    """Shards of random playouts that a run still wants: none once a network has been trained."""
+    if len(run.networks()) > 1:
+        return 0
+    wanted = -(-run.config.selfplay.random_games // run.config.selfplay.games_per_shard)
+    published = [path for path in run.shards() + run.shards(holdout=True) if f"/{RANDOM_PLAYOUTS}-" in path]
+    return max(0, wanted - len(published))
+
+
 def num_threads(config: Config) -> int:
     """Self-play threads on this machine: as configured, or one for each core that this process may use."""
     return config.machine.threads or len(os.sched_getaffinity(0))
@@ -158,6 +178,8 @@ def play_worker(
 ) -> None:
     """One self-play worker: follows the newest promoted network until told to stop.
 
+    A run that has no trained network yet first gets its random playouts.
+
     Args:
         run: where champions come from and shards go.
         worker: this worker's id; no two workers of a run share one.
@@ -170,5 +192,7 @@ def play_worker(
         RunError: the run has no champion.
     """
     follower = ChampionFollower(run, load_network)
+    follower()
+    play_random_games(run, worker, missing_random_shards(run), stop, progress)
     source = ShardSource(run, worker, follower, num_games)
     play_games(run, source.next, num_threads=num_threads(run.config), stop=stop, progress=progress)

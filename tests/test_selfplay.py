@@ -95,7 +95,25 @@ def test_a_worker_goes_on_with_the_sequence_after_its_published_shards(tmp_path:
         play_worker(run, "w", lambda _: HashEvaluator(1), num_games=10, stop=threading.Event(), progress=Progress())
 
     sequences = [read_shard(run.read(path))[0].sequence for path in run.shards() + run.shards(holdout=True)]
-    assert sorted(sequences) == [0, 1, 2, 3]
+    assert sorted(sequences) == [0, 1, 2, 3, 4]  # the first holds random playouts
+
+
+def test_a_worker_gives_an_untrained_run_its_random_playouts_once(tmp_path: Path) -> None:
+    run = run_with_champion(tmp_path / "run")
+    for worker in ("a", "b"):
+        play_worker(run, worker, lambda _: HashEvaluator(1), num_games=6, stop=threading.Event(), progress=Progress())
+
+    shards = [read_shard(run.read(path)) for path in run.shards() + run.shards(holdout=True)]
+    assert sum(header.network == RANDOM_PLAYOUTS for header, _ in shards) == 1
+    assert sum(header.network == "000000" for header, _ in shards) == 2
+
+
+def test_a_worker_of_a_trained_run_plays_nothing_at_random(tmp_path: Path) -> None:
+    run = run_with_champion(tmp_path / "run")
+    run.publish_network(b"trained", {})
+    play_worker(run, "a", lambda _: HashEvaluator(1), num_games=6, stop=threading.Event(), progress=Progress())
+
+    assert [read_shard(run.read(path))[0].network for path in run.shards() + run.shards(holdout=True)] == ["000000"]
 
 
 def test_a_worker_without_a_champion_says_what_is_missing(tmp_path: Path) -> None:
