@@ -9,7 +9,7 @@ on how many threads there are.
 import threading
 from collections import deque
 from collections.abc import Callable
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -22,9 +22,6 @@ from minigo.network.network import Network
 
 Shape = tuple[int, ...]
 Compiled = Callable[[NDArray[np.uint8], NDArray[np.float32]], list[NDArray[np.float32]]]
-
-OWN_THREAD: Final = -1
-"""As TensorFlow's number of inter-op threads: operations run in the thread that asked for them."""
 
 
 class Graph(NamedTuple):
@@ -88,7 +85,7 @@ class TensorFlowEvaluator:
 def _session(graph: Graph) -> Compiled:
     options: dict[str, Any] = {
         "intra_op_parallelism_threads": 1,
-        "inter_op_parallelism_threads": OWN_THREAD,
+        "inter_op_parallelism_threads": 1,
         "use_per_session_threads": True,
         "gpu_options": tf.compat.v1.GPUOptions(allow_growth=True),
         # Fusing stumbles over the sum that ends a residual block, gives up with an error message, and gains nothing.
