@@ -34,7 +34,7 @@ class Section:
 
     def __post_init__(self) -> None:
         for spec in dataclasses.fields(self):
-            _check_field(type(self).__name__, spec, getattr(self, spec.name))
+            _check_field(type(self).__name__.removesuffix("Config").lower(), spec, getattr(self, spec.name))
 
 
 def _check_field(section: str, spec: dataclasses.Field[Any], value: Any) -> None:
@@ -88,10 +88,16 @@ class NetworkConfig(Section):
     """Shape of the residual tower. It holds no board size: one network plays them all."""
 
     blocks: int = option(4, "residual blocks", low=1, high=80)
-    channels: int = option(32, "channels of the trunk", low=4, high=1024)
+    channels: int = option(32, "channels of the trunk, a multiple of 8", low=8, high=1024)
     pooling_blocks: int = option(1, "how many of the blocks mix in global pooling, spread evenly", low=0, high=80)
-    head_channels: int = option(16, "channels of the policy and value heads", low=2, high=256)
+    head_channels: int = option(16, "channels of the policy and value heads, a multiple of 8", low=8, high=256)
     value_hidden: int = option(48, "width of the value head's dense layer", low=4, high=1024)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("channels", "head_channels"):  # or an evaluation depends on its row in the batch: ADR 5
+            if getattr(self, name) % 8:
+                raise ConfigError(f"network.{name} must be a multiple of 8, got {getattr(self, name)}")
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ def test_every_number_has_a_range(spec):
 
 
 def test_a_value_outside_its_range_names_field_value_and_range():
-    with pytest.raises(ConfigError, match=r"GameConfig.board_size must be in 2..19, got 20"):
+    with pytest.raises(ConfigError, match=r"game.board_size must be in 2..19, got 20"):
         GameConfig(board_size=20)
 
 
@@ -43,7 +43,7 @@ def test_not_a_number_is_in_no_range():
 
 
 def test_a_value_of_the_wrong_type_is_refused():
-    with pytest.raises(ConfigError, match=r"NetworkConfig.blocks must be int, got '4'"):
+    with pytest.raises(ConfigError, match=r"network.blocks must be int, got '4'"):
         NetworkConfig(blocks="4")  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match=r"must be int, got True"):
         NetworkConfig(blocks=True)

@@ -156,7 +156,7 @@ def test_a_value_outside_its_range_names_flag_and_range():
 
 
 def test_not_a_number_is_refused():
-    with pytest.raises(UsageError, match=r"GameConfig.komi must be in -400.*got nan"):
+    with pytest.raises(UsageError, match=r"game.komi must be in -400.*got nan"):
         config_of("--game.komi=nan")
 
 

@@ -105,7 +105,7 @@ def test_machine_settings_and_limits_may_change_on_resuming(run):
     [
         ({"format_version": 2}, RunError, "run.json has format 2, expected 1"),
         ({"config": {"game": {"colour": 3}}}, RunError, "made by an incompatible version: game has no field colour"),
-        ({"config": {"game": {"board_size": 99}}}, RunError, "incompatible version: GameConfig.board_size must be"),
+        ({"config": {"game": {"board_size": 99}}}, RunError, "incompatible version: game.board_size must be"),
         ({"config": None}, RunError, "made by an incompatible version"),
     ],
 )

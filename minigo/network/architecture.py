@@ -10,7 +10,7 @@ from typing import Any
 import keras
 from keras import layers, ops
 
-from minigo.config import ConfigError, NetworkConfig
+from minigo.config import NetworkConfig
 
 CENTRAL_BOARD_SIZE = 10.0
 """Where the scaled mean of `pool` vanishes: about the middle of the sizes played."""
@@ -73,16 +73,10 @@ class GoNetwork(keras.Model):
     Args:
         config: the shape of the tower.
         dtype: arithmetic: "float32" or "mixed_bfloat16"; the weights and all outputs are float32.
-
-    Raises:
-        ConfigError: a number of channels is no multiple of 8.
     """
 
     def __init__(self, config: NetworkConfig, *, dtype: str = "float32") -> None:
         super().__init__(dtype=dtype, name="network")
-        for name in ("channels", "head_channels"):
-            if getattr(config, name) % 8:
-                raise ConfigError(f"network.{name} must be a multiple of 8, got {getattr(config, name)}")
         self.config = config
         pooling = pooling_blocks(config)
         self.planes = self._convolution("planes", config.channels, 3)

@@ -242,7 +242,7 @@ def test_rules_are_told_and_unknown_ones_refused():
     first, second = (json.loads(reply.removeprefix("= ")) for reply in (replies[0], replies[2]))
     assert (first["ko"], first["suicide"], first["scoring"]) == ("POSITIONAL", False, "AREA")
     assert (second["ko"], second["suicide"]) == ("SITUATIONAL", True)
-    assert replies[3].startswith("? GameConfig.rules must be one of cgos, chinese")
+    assert replies[3].startswith("? game.rules must be one of cgos, chinese")
 
 
 def test_rules_that_forbid_a_move_already_played_are_refused():
