@@ -22,9 +22,10 @@ from cc_kernels.features import NUM_PLANES, NUM_SCALARS
 from cc_kernels.playouts import count_playouts, random_game
 from minigo.config import Config
 from minigo.data.examples import ExampleStream
+from minigo.data.shards import RANDOM_PLAYOUTS
 from minigo.data.window import Window
 from minigo.doctor import cpu_model
-from minigo.gamepool import RANDOM_PLAYOUTS, GamePool, Progress, Shard, new_shard, play_random_shard
+from minigo.gamepool import GamePool, Progress, Shard, new_shard, play_random_shard
 from minigo.go.position import Position
 from minigo.inference.evaluator import Evaluator, Leaves, UniformEvaluator
 from minigo.inference.tensorflow import TensorFlowEvaluator
@@ -35,6 +36,7 @@ from minigo.search import Search
 from minigo.selfplay import num_threads
 
 PLAYOUT_SIZES: Final = (9, 19)
+GAMES: Final = 64  # that one thread searches together
 BATCH_SIZES: Final = (32, 64, 128, 256)
 PRECISIONS: Final = ("float32", "bfloat16")
 STEPS_AT_ONCE: Final = 8
@@ -177,23 +179,24 @@ def playouts_per_second(board_size: int, seconds: float) -> float:
 def null_search_simulations_per_second(config: Config, seconds: float) -> float:
     """Tree, rules and features with an evaluator that costs nothing, in one thread, from many positions."""
     size = config.game.board_size
-    search = Search(config.search, size, 64)
+    search = Search(config.search, size, GAMES)
+    rows = search.trees.batch_size
     batch = Leaves(
-        np.zeros((64, size, size, NUM_PLANES), np.uint8),
-        np.zeros((64, NUM_SCALARS), np.float32),
-        np.zeros(64, np.uint64),
+        np.zeros((rows, size, size, NUM_PLANES), np.uint8),
+        np.zeros((rows, NUM_SCALARS), np.float32),
+        np.zeros(rows, np.uint64),
         0,
     )
     constant = UniformEvaluator().evaluate(batch)
     random = np.random.default_rng(0)
-    boards = [_opened(config, game) for game in range(64)]
+    boards = [_opened(config, game) for game in range(GAMES)]
 
     def search_all() -> int:
         for game, board in enumerate(boards):
             search.start(game, board, config.search.num_simulations, random)
         while search.select_leaves().count:
             search.backup(constant)
-        return 64 * config.search.num_simulations
+        return GAMES * config.search.num_simulations
 
     return _rate(search_all, seconds)
 

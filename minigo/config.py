@@ -11,6 +11,8 @@ import json
 from dataclasses import dataclass, field
 from typing import Any, Self
 
+MAX_SEED = 2**32 - 1
+
 
 class ConfigError(ValueError):
     """A field is out of range, unknown, or of the wrong type. The message names field, value and range."""
@@ -104,7 +106,7 @@ class NetworkConfig(Section):
 class SearchConfig(Section):
     """Tree search. Self-play overrides the number of simulations for each move."""
 
-    num_simulations: int = option(64, "simulations for each move", low=1, high=10_000_000)
+    num_simulations: int = option(64, "simulations for each move", low=1, high=5_000_000)
     algorithm: str = option(
         "gumbel",
         "how the root chooses: gumbel (Danihelka 2022) or puct (AlphaGo Zero)",
@@ -235,6 +237,10 @@ class Config:
     machine: MachineConfig = field(default_factory=MachineConfig)
     seed: int = 0
 
+    def __post_init__(self) -> None:
+        if type(self.seed) is not int or not 0 <= self.seed <= MAX_SEED:
+            raise ConfigError(f"seed must be an integer in 0..{MAX_SEED}, got {self.seed!r}")
+
     def to_dict(self) -> dict[str, Any]:
         """The config as plain data, ready for JSON."""
         return dataclasses.asdict(self)
@@ -252,8 +258,6 @@ class Config:
             if name not in sections:
                 raise ConfigError(f"config has no section {name!r}; it has {', '.join(sections)}")
             arguments[name] = value if name == "seed" else _section_from_dict(SECTIONS[name], name, value)
-        if not isinstance(arguments.get("seed", 0), int):
-            raise ConfigError(f"seed must be int, got {arguments['seed']!r}")
         return cls(**arguments)
 
     def learning_sha256(self) -> str:

@@ -18,7 +18,7 @@ from typing import Any
 from absl import flags as absl_flags
 from absl.flags import FlagValues
 
-from minigo.config import SECTIONS, Config, ConfigError
+from minigo.config import MAX_SEED, SECTIONS, Config, ConfigError
 
 HELP_FLAGS = ("--help", "--helpshort", "--helpfull", "-help", "-h", "-?")
 
@@ -199,7 +199,8 @@ def _define_config(values: FlagValues) -> None:
     for section, config_class in SECTIONS.items():
         for spec in dataclasses.fields(config_class):
             _define_field(values, f"{section}.{spec.name}", spec)
-    absl_flags.DEFINE_integer("seed", 0, "the same seed gives the same games on one machine", flag_values=values)
+    meaning = "the same seed gives the same games on one machine"
+    absl_flags.DEFINE_integer("seed", 0, meaning, lower_bound=0, upper_bound=MAX_SEED, flag_values=values)
 
 
 def _define_field(values: FlagValues, name: str, spec: dataclasses.Field[Any]) -> None:

@@ -6,11 +6,11 @@ its own, and no game depends on what shares its batch. So `play_shard` reproduce
 and following the champion are the business of `minigo.selfplay`. Start at `GamePool`.
 """
 
+import dataclasses
 import threading
 import zlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,13 +20,11 @@ from cc_kernels.board import Board
 from cc_kernels.playouts import random_game
 from minigo import __version__
 from minigo.config import Config
-from minigo.data.shards import ShardHeader
+from minigo.data.shards import RANDOM_PLAYOUTS, ShardHeader
 from minigo.go.position import Position
 from minigo.go.record import POLICY_SCALE, GameRecord
 from minigo.inference.evaluator import Evaluation, Evaluator, Leaves
 from minigo.search import Search, SearchResult
-
-RANDOM_PLAYOUTS: Final = "random"  # the "network" of shards whose games are uniform random playouts
 
 
 @dataclass
@@ -270,9 +268,13 @@ class GamePool:
 
 
 def play_shard(config: Config, shard: Shard) -> list[GameRecord]:
-    """Plays one shard from beginning to end in this thread: the way to reproduce a published one."""
+    """Plays one shard from beginning to end in this thread: the way to reproduce a published one.
+
+    The evaluator must compute in the header's precision; the batch has the header's shape.
+    """
     if shard.evaluator is None:
         return play_random_shard(config, shard)
-    todo = [shard]
+    machine = dataclasses.replace(config.machine, games_per_thread=shard.header.batch_games)
+    config, todo = dataclasses.replace(config, machine=machine), [shard]
     GamePool(config, lambda: todo.pop() if todo else None, lambda _: None, Progress()).run(threading.Event())
     return shard.records

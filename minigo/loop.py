@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from minigo.config import Config
+from minigo.data.shards import RANDOM_PLAYOUTS
 from minigo.evaluate import evaluate_candidate, next_candidate
-from minigo.gamepool import RANDOM_PLAYOUTS, Progress
+from minigo.gamepool import Progress
 from minigo.gates import Score, Verdict
 from minigo.go.coords import vertex_from_move
 from minigo.go.position import Position
@@ -95,7 +96,7 @@ class Loop:
         self._phase = "starting"
         self._progress = Progress()
         self._phase_started = time.monotonic()
-        self._games_before = sum(row["games"] for row in self._rows("selfplay"))
+        self._games_before = self._published_games()
         self._losses = ""
         self._verdict = ""
         self._elo = ""
@@ -111,6 +112,11 @@ class Loop:
     def generation(self) -> int:
         """Networks trained so far."""
         return max(0, len(self._run.networks()) - 1)
+
+    def _published_games(self) -> int:
+        """Games of the run that anybody has published and nobody has put into quarantine."""
+        published = set(self._run.shards() + self._run.shards(holdout=True)) - self._run.quarantined().keys()
+        return len(published) * self._config.selfplay.games_per_shard
 
     def is_finished(self) -> bool:
         """Whether the budget is used: what has been begun is finished, but no generation begun that ends far beyond."""
@@ -179,7 +185,7 @@ class Loop:
                 "moves_per_game": progress.moves / progress.games,
             }
             self._record("selfplay", {"network": network, **row})
-            self._games_before += progress.games
+            self._games_before = self._published_games()
             _log.info(
                 "self-play: %d games in %s, %.0f positions/s, %.0f evaluations/s, Black won %.0f %%",
                 progress.games,
@@ -247,7 +253,7 @@ class Loop:
         search = Search(
             match_search(config.search, config.match),
             config.game.board_size,
-            config.machine.games_per_thread,
+            1,
             max_simulations=OPENING_SIMULATIONS,
         )
         search.start(0, Position.initial(config.game).board, OPENING_SIMULATIONS, None)
@@ -329,8 +335,9 @@ class Loop:
         share = min(1.0, self.elapsed / (60 * loop.minutes)) if loop.minutes else 1.0
         if loop.generations:
             share = max(share, min(1.0, self.generation / loop.generations))
+        number = self.generation + (self._phase in ("self-play", "training"))
         parts = [
-            f"generation {self.generation + 1}: {self._phase}",
+            f"generation {number}: {self._phase}",
             f"{self._games_before + self._progress.games} games",
         ]
         seconds = time.monotonic() - self._phase_started

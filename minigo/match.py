@@ -140,6 +140,8 @@ def play_games(
             break
         for side in (0, 1):
             _choose([game for game in running if not game.end and game.side_to_move == side])
+        if stop is not None and stop.is_set():
+            break  # a player may have failed just because it was stopped
         for game in running:
             if game.end:
                 on_game(game.finished(name))

@@ -7,6 +7,7 @@ person writes.
 """
 
 import abc
+import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -229,6 +230,7 @@ class GtpPlayer:
         game: what it will be asked to play first.
         seconds_per_move: it has this long for each move.
         start_seconds: it has this long for every other command, the first of which waits until it has loaded.
+        stop: once set, it is waited for no longer.
 
     Raises:
         PlayerError: it can not be started, does not answer, or refuses the board size, komi or rules.
@@ -241,12 +243,14 @@ class GtpPlayer:
         *,
         seconds_per_move: float = 60.0,
         start_seconds: float = START_SECONDS,
+        stop: threading.Event | None = None,
     ) -> None:
         self._command = command
+        self._stop = stop
         self._seconds_per_move = seconds_per_move
         self._start_seconds = start_seconds
         self._moves: tuple[tuple[int, int], ...] | None = None  # on the engine's board; None: not known
-        self._client = GtpClient(command, seconds=start_seconds)
+        self._client = GtpClient(command, seconds=start_seconds, stop=stop)
         try:
             words = [self._client.send(question).partition("\n")[0] for question in ("name", "version")]
             self.name = " ".join(words).strip()[:100]
@@ -260,7 +264,7 @@ class GtpPlayer:
         """Sees to it that the engine runs, and that its board is cleared before its next move."""
         self._moves = None
         if not self._client.is_alive:
-            self._client = GtpClient(self._command, seconds=self._start_seconds)
+            self._client = GtpClient(self._command, seconds=self._start_seconds, stop=self._stop)
 
     def choose(self, position: Position) -> Choice:
         """Shows the engine the moves that it has not seen and asks for its own."""
@@ -312,6 +316,7 @@ def player_from_text(
     match: MatchConfig,
     load_evaluator: Callable[[str], Evaluator],
     seed: int = 0,
+    stop: threading.Event | None = None,
 ) -> Player:
     """The player that a person means.
 
@@ -322,6 +327,7 @@ def player_from_text(
         match: how games open, and how long an outside engine may take.
         load_evaluator: the network in a folder, or a run's champion.
         seed: of choices made one at a time.
+        stop: once set, an outside engine is waited for no longer.
 
     Raises:
         PlayerError: the text is empty, or an outside engine can not be started.
@@ -330,7 +336,7 @@ def player_from_text(
     if text == "random":
         return RandomPlayer(seed)
     if kind == "gtp" and colon:
-        return GtpPlayer(rest, game, seconds_per_move=match.seconds_per_move)
+        return GtpPlayer(rest, game, seconds_per_move=match.seconds_per_move, stop=stop)
     config = match_search(search, match)
     if kind == "policy" and colon and rest:
         temperature, plies = config.temperature, config.temperature_plies

@@ -109,7 +109,10 @@ class Run:
         if document is None:
             raise RunError(f"{url} is not a run (missing run.json)")
         try:
-            return cls(storage, Config.from_dict(document["config"]))
+            run = cls(storage, Config.from_dict(document["config"]))
+            if run.config.learning_sha256() != document["config_sha256"]:
+                raise ConfigError("its config lacks learning settings of this version, or has been changed")
+            return run
         except (ConfigError, KeyError, TypeError, AttributeError) as error:
             raise RunError(f"run at {url} was made by an incompatible version: {error}") from None
 
@@ -243,7 +246,7 @@ class Run:
 
     def shards(self, *, holdout: bool = False) -> list[str]:
         """Paths of all shards, sorted; the quarantined ones are among them."""
-        return list(self._storage.list(f"{_shard_folder(holdout)}/"))
+        return [path for path in self._storage.list(f"{_shard_folder(holdout)}/") if path.endswith(".parquet")]
 
     def next_sequence(self, worker: str) -> int:
         """The first sequence number that no published shard of this worker has reached."""
@@ -258,14 +261,16 @@ class Run:
 
     def quarantine(self, path: str, reason: str) -> None:
         """Copies what failed its checks to quarantine/, with the reason; the first reason stays."""
-        if f"quarantine/{path}.json" in self._storage.list(f"quarantine/{path}"):
+        if path in self.quarantined():
             return
-        self._storage.create(f"quarantine/{path}", self.read(path))
-        self._documents.create_first(f"quarantine/{path}.json", {"path": path, "reason": reason, "time": time.time()})
+        self._storage.create(f"quarantine/files/{path}", self.read(path))
+        self._documents.create_first(
+            f"quarantine/reasons/{path}.json", {"path": path, "reason": reason, "time": time.time()}
+        )
 
     def quarantined(self) -> dict[str, str]:
         """Paths of what was quarantined, each with its reason."""
-        paths = [path for path in self._storage.list("quarantine/") if path.endswith(".json")]
+        paths = self._storage.list("quarantine/reasons/")
         return {entry["path"]: entry["reason"] for entry in map(self._documents.require, paths)}
 
     # The trainer: checkpoint and consumed shards move together, in one swap.

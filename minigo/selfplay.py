@@ -13,8 +13,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from minigo.config import Config
-from minigo.data.shards import ShardHeader, write_shard
-from minigo.gamepool import RANDOM_PLAYOUTS, GamePool, Progress, Shard, new_shard, play_random_shard
+from minigo.data.shards import RANDOM_PLAYOUTS, ShardHeader, write_shard
+from minigo.gamepool import GamePool, Progress, Shard, new_shard, play_random_shard
 from minigo.inference.evaluator import Evaluator
 from minigo.run import CorruptError, Run, RunError
 
@@ -125,7 +125,7 @@ class ChampionFollower:
             self._asked = time.monotonic()
             try:
                 self._follow()
-            except CorruptError as error:
+            except (CorruptError, ValueError) as error:
                 if self._current is None:
                     raise
                 logging.error("%s; going on with network %s", error, self._current[0])
@@ -191,8 +191,10 @@ def play_worker(
     Raises:
         RunError: the run has no champion.
     """
+    run.shard_name(RANDOM_PLAYOUTS, worker, 0)  # raises RunError if the worker's name can not be part of one
     follower = ChampionFollower(run, load_network)
     follower()
-    play_random_games(run, worker, missing_random_shards(run), stop, progress)
+    while missing_random_shards(run) and not stop.is_set():  # other workers play them, too
+        play_random_games(run, worker, 1, stop, progress)
     source = ShardSource(run, worker, follower, num_games)
     play_games(run, source.next, num_threads=num_threads(run.config), stop=stop, progress=progress)

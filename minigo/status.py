@@ -57,7 +57,10 @@ class StatusDisplay:
             shown += LINE_SECONDS if self._bar is None else BAR_SECONDS
             if shown >= LINE_SECONDS:
                 shown = 0.0
-                self._publish(text)
+                try:
+                    self._publish(text)
+                except Exception as error:  # noqa: BLE001 (those who watch must not end the work; it meets the fault itself)
+                    _log.warning("nobody can be told of the progress: %s", error)
 
 
 def duration(seconds: float) -> str:

@@ -12,6 +12,8 @@ import logging
 import threading
 import time
 from collections.abc import Iterable, Iterator
+from collections.abc import Set as AbstractSet
+from pathlib import Path
 from typing import Any, Final
 
 import keras
@@ -21,7 +23,7 @@ import tensorflow as tf
 from minigo import __version__
 from minigo.config import Config
 from minigo.data.examples import Batch, ExampleStream
-from minigo.data.shards import ShardError, read_shard
+from minigo.data.shards import RANDOM_PLAYOUTS, ShardError, ShardHeader, read_shard
 from minigo.data.window import Window, trainable_plies, window_size
 from minigo.go.record import GameRecord
 from minigo.network.network import Network
@@ -87,7 +89,7 @@ class RunTrainer:
         if self._session is None:
             self._session = _Session(self._run, self._trainer, self.publish_first_network())
         session, self._session = self._session, None  # dropped unless it ends in a commit
-        games = session.read_games(self.new_shards())
+        games = session.new_games(self.new_shards())
         if games:
             candidate = session.train(games, progress, stop)
             if candidate is None:
@@ -102,18 +104,32 @@ class _Session:
     def __init__(self, run: Run, trainer: type[Trainer], first_network: str) -> None:
         self._run = run
         self._config = run.config
+        self._sha256_of: dict[str, str] = {}  # weights of each network that played
         self._state = run.start_trainer()
         self._trainer = self._restored_trainer(trainer, first_network)
         self._window = self._rebuilt_window()
         self._holdout = Window(self._config.game, self._config.train)
         self._holdout_paths: set[str] = set()
 
-    def read_games(self, paths: Iterable[str]) -> dict[str, list[GameRecord]]:
-        """The games of each good shard by its path; the others go into quarantine."""
-        games = {}
+    def new_games(self, paths: Iterable[str]) -> dict[str, list[GameRecord]]:
+        """`read_games` of shards that training has not consumed; one that it has, under another hour, is no good."""
+        return self.read_games(paths, {Path(path).stem for path in self._run.consumed_shards()})
+
+    def read_games(self, paths: Iterable[str], taken: AbstractSet[str] = frozenset()) -> dict[str, list[GameRecord]]:
+        """The games of each good shard by its path; the others go into quarantine.
+
+        Args:
+            paths: of the shards.
+            taken: names that no shard may have; they are no good twice among themselves either.
+        """
+        games: dict[str, list[GameRecord]] = {}
+        names = set(taken)
         for path in paths:
             try:
+                if Path(path).stem in names:
+                    raise ShardError("a shard of this name has been trained on")
                 games[path] = self._checked_games(path)
+                names.add(Path(path).stem)
             except ShardError as error:
                 _log.warning("%s goes into quarantine: %s", path, error)
                 self._run.quarantine(path, str(error))
@@ -162,10 +178,32 @@ class _Session:
         actual = (header.board_size, header.rules, header.config_sha256)
         if actual != expected:
             raise ShardError(f"foreign: board size, rules and config must be {expected}, got {actual}")
+        self._check_origin(path, header)
+        for record in records:
+            if record.end == "move_limit" and record.num_moves != config.game.max_moves:
+                raise ShardError(f"game {record.game_id} stops at move {record.num_moves} of {config.game.max_moves}")
+            if config.selfplay.komi_spread == 0 and record.komi != np.float32(config.game.komi):
+                raise ShardError(f"game {record.game_id} must have komi {config.game.komi:g}, got {record.komi:g}")
         resigned = [record.game_id for record in records if record.end == "resign"]
         if resigned:
             raise ShardError(f"game {resigned[0]} was resigned: it has no score to train on")
         return records
+
+    def _check_origin(self, path: str, header: ShardHeader) -> None:
+        """Raises ShardError unless the shard is the one that its name says, played by a network of this run."""
+        name = f"{header.network}-{header.worker}-{header.sequence:06d}"
+        if Path(path).stem != name:
+            raise ShardError(f"foreign: the shard must be named {name}")
+        if header.seed != self._config.seed:
+            raise ShardError(f"foreign: the run's seed is {self._config.seed}, got {header.seed}")
+        if header.network == RANDOM_PLAYOUTS:
+            return
+        if header.network not in self._sha256_of:
+            published = header.network in self._run.networks()
+            info = self._run.network_info(header.network) if published else {}
+            self._sha256_of[header.network] = str(info.get("weights_sha256", "that was never published"))
+        if header.network_sha256 != self._sha256_of[header.network]:
+            raise ShardError(f"foreign: network {header.network} is one {self._sha256_of[header.network]}")
 
     def _restored_trainer(self, kind: type[Trainer], first_network: str) -> Trainer:
         network = Network.from_bytes(*self._run.network_files(first_network))
@@ -247,7 +285,10 @@ class _Session:
         self._run.append_metrics("train", f"{WORKER}-{state.epoch:06d}", [row])
         folder = self._run.tensorboard_folder("train")
         if folder is not None:
-            _write_events(str(folder), state.step, {k: v for k, v in row.items() if isinstance(v, int | float)})
+            try:
+                _write_events(str(folder), state.step, {k: v for k, v in row.items() if isinstance(v, int | float)})
+            except tf.errors.OpError as error:  # the numbers are in the metrics, too
+                _log.warning("no TensorBoard events of step %d in %s: %s", state.step, folder, error.message)
 
 
 def _publish_candidate(run: Run) -> str | None:

@@ -67,7 +67,7 @@ def test_an_unknown_section_or_field_is_refused():
         Config.from_dict({"game": {"size": 9}})
     with pytest.raises(ConfigError, match=r"game must be a table"):
         Config.from_dict({"game": 9})
-    with pytest.raises(ConfigError, match=r"seed must be int"):
+    with pytest.raises(ConfigError, match=r"seed must be an integer"):
         Config.from_dict({"seed": "7"})
 
 
@@ -87,3 +87,9 @@ def test_machine_and_length_do_not_change_what_is_learned():
 def test_every_other_field_changes_the_hash():
     assert Config().learning_sha256() != Config(game=GameConfig(komi=7.0)).learning_sha256()
     assert Config().learning_sha256() != Config(seed=1).learning_sha256()
+
+
+@pytest.mark.parametrize("seed", [-1, 2**32, True])
+def test_a_seed_outside_its_range_is_refused(seed):
+    with pytest.raises(ConfigError, match=r"seed must be an integer in 0\.\.4294967295"):
+        Config(seed=seed)

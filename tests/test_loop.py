@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from minigo.data.shards import read_shard
-from minigo.gamepool import RANDOM_PLAYOUTS, new_shard, play_random_shard, play_shard
+from minigo.data.shards import RANDOM_PLAYOUTS, read_shard
+from minigo.gamepool import new_shard, play_random_shard, play_shard
 from minigo.run import Run
 from tests.support.loops import check_run, start_loop
 

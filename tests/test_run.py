@@ -298,12 +298,12 @@ def test_quarantine_copies_the_shard_and_keeps_the_first_reason(run):
         other(run).quarantine(path, reason)
 
     assert run.quarantined() == {path: "torn"}
-    assert run.read(f"quarantine/{path}") == run.read(path) == b"torn"
+    assert run.read(f"quarantine/files/{path}") == run.read(path) == b"torn"
 
 
 def test_a_quarantine_that_was_cut_off_is_completed(run):
     path = run.publish_shard(Run.shard_name("000001", "w0", 0, "2024123123"), b"torn")
-    storage_at(run.url).create(f"quarantine/{path}", b"torn")
+    storage_at(run.url).create(f"quarantine/files/{path}", b"torn")
 
     assert run.quarantined() == {}
     run.quarantine(path, "torn")
@@ -543,3 +543,22 @@ def test_a_loop_killed_at_any_moment_loses_nothing_and_counts_nothing_twice(tmp_
         assert weights[:32] == hashlib.sha256(str(info["step"]).encode()).digest()
     assert [entry["number"] for entry in run.history()] == list(range(1, run.champion().number_of_promotions + 1))
     assert all(run.read(path) == b"games" * 1000 for path in run.shards())
+
+
+def test_a_foreign_file_among_the_games_is_no_shard_and_harms_nothing(run):
+    storage_at(run.url).create("games/2024010100/notes.json", b'{"a": 1}')
+
+    assert run.shards() == []
+    assert run.quarantined() == {}
+
+
+def test_a_run_whose_stored_config_was_changed_is_refused(tmp_path):
+    url = str(tmp_path / "run")
+    Run.create(url, Config(train=TrainConfig(warmup_steps=100)))
+    path = tmp_path / "run" / "run.json"
+    document = json.loads(path.read_text())
+    del document["config"]["train"]["warmup_steps"]
+    path.write_text(json.dumps(document))
+
+    with pytest.raises(RunError, match="incompatible version: its config lacks learning settings"):
+        Run.open(url)

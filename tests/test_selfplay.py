@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from minigo.config import Config, GameConfig, MachineConfig, SelfPlayConfig
-from minigo.data.shards import read_shard
-from minigo.gamepool import RANDOM_PLAYOUTS, GamePool, Progress, Shard, new_shard, play_random_shard, play_shard
+from minigo.data.shards import RANDOM_PLAYOUTS, read_shard
+from minigo.gamepool import GamePool, Progress, Shard, new_shard, play_random_shard, play_shard
 from minigo.go.record import GameRecord
 from minigo.inference.evaluator import Evaluation, Evaluator, HashEvaluator, Leaves
 from minigo.run import Run, RunError

@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from cc_kernels import scoring
 from minigo.config import Config, GameConfig, LoopConfig, MachineConfig, NetworkConfig, SelfPlayConfig, TrainConfig
-from minigo.data.shards import read_shard, write_shard
+from minigo.data.shards import RANDOM_PLAYOUTS, read_shard, write_shard
 from minigo.data.window import trainable_plies
-from minigo.gamepool import RANDOM_PLAYOUTS, new_shard, play_random_shard
+from minigo.gamepool import new_shard, play_random_shard
 from minigo.network.network import Network, arrays_from_bytes
 from minigo.network.trainer import Trainer
 from minigo.run import Run, StaleError
@@ -336,3 +337,62 @@ def wait_for(condition: Callable[[], bool], seconds: float = 60.0) -> None:
             return
         pause.wait(0.02)
     raise AssertionError("did not happen")
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"seed": 99}, "the run's seed is"),
+        ({"network": "000099"}, "network 000099 is one that was never published"),
+        ({"network": "000000"}, "network 000000 is one"),
+        ({"sequence": 7}, "must be named random-tester-000007"),
+    ],
+)
+def test_a_shard_that_is_not_what_it_says_goes_into_quarantine(run: Run, changes: dict[str, Any], reason: str) -> None:
+    RunTrainer(run, FakeTrainer).publish_first_network()
+    shard = new_shard(CONFIG, RANDOM_PLAYOUTS, "", None, "tester", 3)
+    header = dataclasses.replace(shard.header, **changes)
+    name = run.shard_name(header.network, "tester", 3, "2024010100")
+    path = run.publish_shard(name, write_shard(header, play_random_shard(CONFIG, shard)))
+    publish_games(run, 0)
+    train(run)
+
+    assert reason in run.quarantined()[path]
+    assert len(run.consumed_shards()) == 1
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_shard_published_again_under_another_hour_is_not_trained_on_twice(run: Run, when: str) -> None:
+    (path,) = publish_games(run, 0)
+    if when == "after":
+        train(run)
+    copy = run.publish_shard("2024010199/" + Path(path).stem, run.read(path))
+    publish_games(run, 1)
+    train(run)
+
+    assert "has been trained on" in run.quarantined()[copy]
+    assert len(run.consumed_shards()) == 2
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"), [({"komi": -300.0}, "must have komi"), ({"end": "move_limit"}, "stops at move 2 of")]
+)
+def test_a_game_that_the_run_would_not_have_played_goes_into_quarantine(
+    run: Run, changes: dict[str, Any], reason: str
+) -> None:
+    shard = new_shard(CONFIG, RANDOM_PLAYOUTS, "", None, "tester", 3)
+    whole = play_random_shard(CONFIG, shard)[0]
+    cut = 2 if "end" in changes else whole.num_moves
+    board = dataclasses.replace(whole, moves=whole.moves[:cut], **{**changes, "start_ply": cut})
+    final = board.empty_board()
+    for move in board.moves.tolist():
+        final.play(move)
+    short = {name: getattr(board, name)[:cut] for name in ("root_values", "root_scores", "simulations")}
+    record = dataclasses.replace(board, score_for_black=scoring.final_score_for_black(final), **short)
+    path = run.publish_shard(
+        run.shard_name(RANDOM_PLAYOUTS, "tester", 3, "2024010100"), write_shard(shard.header, [record])
+    )
+    publish_games(run, 0)
+    train(run)
+
+    assert reason in run.quarantined()[path]

@@ -175,5 +175,5 @@ EVALUATE = Command(
     examples=("minigo evaluate --run=runs/9x9",),
     define=define_run,
     run=_evaluate,
-    fields=("machine.threads", "machine.games_per_thread", "machine.precision"),
+    fields=("machine.precision",),
 )

@@ -52,6 +52,7 @@ def _match(values: FlagValues, stop: Event) -> int:
                     match=config.match,
                     load_evaluator=load,
                     seed=config.seed + number,
+                    stop=stop,
                 )
             )
         with StatusDisplay(describe, lambda _: None):
@@ -93,7 +94,6 @@ MATCH = Command(
         "search.num_simulations",
         "match.temperature",
         "match.seconds_per_move",
-        "machine.threads",
         "seed",
     ),
     aliases={
@@ -128,11 +128,14 @@ def _define_gtp(values: FlagValues) -> None:
 
 def _gtp(values: FlagValues, stop: Event) -> int:  # noqa: ARG001 (a command's signature)
     from minigo.engines.gtp import GtpEngine, serve
+    from minigo.run import RunError, is_network, is_run
 
     run, network = values.run, values.network
     if bool(run) == bool(network):
         raise UsageError("give either --run or --network")
     place = str(run if run else network)
+    if not (is_run(place) if run else is_network(place)):
+        raise RunError(f"{place} is not a {'run (missing run.json)' if run else 'network (missing network.json)'}")
     config = resolve_config(values, config_of_players(place))
     seconds = values.seconds_per_move
 

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from minigo.go.record import GameRecord, RecordError
 
 FORMAT_VERSION: Final = 1
+RANDOM_PLAYOUTS: Final = "random"  # the "network" of shards whose games are uniform random playouts
 MAX_UNCOMPRESSED_BYTES: Final = 2**30  # refused before anything is unpacked
 _HEADER_KEY: Final = b"minigo"
 _HEADER_HASH_KEY: Final = b"minigo_sha256"  # Parquet's checksums cover the columns, this one the header
@@ -118,10 +119,15 @@ def _read_table(data: bytes) -> tuple[ShardHeader, Any]:
     return header, file.read().combine_chunks()
 
 
-def _header(document: dict[str, Any]) -> ShardHeader:
+def _header(document: Any) -> ShardHeader:
+    if not isinstance(document, dict):
+        raise ShardError(f"foreign: the header must be a table of fields, got {document!r}")
     version = document.get("format_version")
     if version != FORMAT_VERSION:
         raise ShardError(f"a shard must have format version {FORMAT_VERSION}, got {version}")
+    names = {spec.name for spec in dataclasses.fields(ShardHeader)}
+    if document.keys() != names:
+        raise ShardError(f"foreign: the header must have {', '.join(sorted(names))}, got {', '.join(sorted(document))}")
     header = ShardHeader(**document)
     for spec in dataclasses.fields(header):
         if type(getattr(header, spec.name)) is not spec.type:

@@ -13,6 +13,7 @@ import selectors
 import shlex
 import signal
 import subprocess
+import threading
 import time
 import weakref
 from typing import Final, Self
@@ -20,6 +21,7 @@ from typing import Final, Self
 MAX_REPLY: Final = 1 << 20  # bytes; an engine that says more without ending its reply floods
 MAX_STDERR: Final = 2000  # characters of the engine's last words that an error quotes
 _CHUNK: Final = 1 << 16
+_STOP_SECONDS: Final = 0.5  # how long a wait goes on before it looks whether it shall stop
 _QUIT_SECONDS: Final = 1.0  # an engine told to quit has this long before it is killed
 _REAP_SECONDS: Final = 10.0
 
@@ -40,13 +42,15 @@ class GtpClient:
     Args:
         command: the engine's command line, split as a shell would but run without one, in our environment.
         seconds: how long a command may take where the call does not say.
+        stop: once set, whoever waits for a reply gets a PlayerError within half a second.
 
     Raises:
         PlayerError: the command line can not be run.
     """
 
-    def __init__(self, command: str, *, seconds: float = 60.0) -> None:
+    def __init__(self, command: str, *, seconds: float = 60.0, stop: threading.Event | None = None) -> None:
         self.command = command
+        self._stop = stop
         self._seconds = seconds
         self._number = 0
         self._received = bytearray()
@@ -109,7 +113,9 @@ class GtpClient:
             selector.register(self._stdout, selectors.EVENT_READ)
             selector.register(self._stderr_fd, selectors.EVENT_READ)
             while (reply := self._whole_reply()) is None:
-                ready = selector.select(max(0.0, deadline - time.monotonic()))
+                ready = selector.select(max(0.0, min(_STOP_SECONDS, deadline - time.monotonic())))
+                if self._stop is not None and self._stop.is_set():
+                    raise self._failure("stopped")
                 if time.monotonic() >= deadline:
                     raise TimeoutError
                 for fd in [key.fd for key, _ in ready]:

@@ -94,6 +94,7 @@ class GameRecord:
         if np.any(np.diff(plies) <= 0) or np.any(plies < self.start_ply) or np.any(plies >= len(self.moves)):
             raise RecordError(f"target plies must increase in {self.start_ply}..{len(self.moves) - 1}")
         _require(not np.any(np.abs(values) > 1.0001), "root values must be in -1..1")
+        _require(not np.any(np.isinf(self.root_scores)), "root scores must be finite, or NaN where not searched")
         _require(not np.any(self.simulations < 0), "simulations must be 0 or more")
         unsearched = (self.simulations[plies] == 0) | np.isnan(values[plies])
         _require(not unsearched.any(), f"ply {plies[unsearched][:1]} has a policy target but was not searched")

@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -260,3 +261,15 @@ def test_gnugo_answers():
         assert client.send("genmove b") != ""
         with pytest.raises(GtpCommandError, match="invalid color or coordinate"):
             client.send("play black Z9")
+
+
+def test_a_wait_for_a_silent_engine_ends_when_it_is_told_to_stop() -> None:
+    stop = threading.Event()
+    client = GtpClient("sleep 60", stop=stop)
+    threading.Timer(0.5, stop.set).start()
+    started = time.monotonic()
+    with pytest.raises(PlayerError, match="stopped"):
+        client.send("name")
+
+    assert time.monotonic() - started < 5
+    assert not client.is_alive
