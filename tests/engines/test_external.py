@@ -149,7 +149,7 @@ def test_broken_engine_raises_in_time_and_is_killed(engine, tmp_path, code, mess
 
     assert time.monotonic() - began < 3.0
     assert processes_with(str(tmp_path)) == []
-    assert open_files() == before
+    assert open_files() <= before  # earlier tests may still be closing theirs
     with pytest.raises(PlayerError, match="not running"):
         client.send("echo again")
 
@@ -250,7 +250,7 @@ def test_command_line_that_can_not_run_is_refused(command, message):
     before = open_files()
     with pytest.raises(PlayerError, match=message):
         GtpClient(command)
-    assert open_files() == before
+    assert open_files() <= before  # earlier tests may still be closing theirs
 
 
 @pytest.mark.skipif(GNUGO is None, reason="GNU Go is not installed")
