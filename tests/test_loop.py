@@ -41,7 +41,7 @@ def test_a_loop_says_at_its_end_what_it_learned(finished: tuple[Run, str, str]) 
     _, output, _ = finished
 
     assert re.search(r"2 generations, \d+ games", output)
-    assert re.search(r"as Black it opens at [A-D][1-4]|pass", output)
+    assert re.search(r"as Black it opens at (?:[A-D][1-4]|pass) ", output)
     assert re.search(r"against random: won \d+ of 4 games", output)
 
 
