@@ -216,10 +216,26 @@ class LoopConfig(Section):
 class MachineConfig(Section):
     """What may differ from machine to machine and change on resume; it does not change what is learned."""
 
-    threads: int = option(0, "self-play threads; 0: one for each core", low=0, high=1024)
-    games_per_thread: int = option(64, "games that one thread plays together: the rows of its batch", low=1, high=65536)
-    cached_positions: int = option(20_000, "evaluations that a GTP engine remembers between moves", low=1)
-    precision: str = option("bfloat16", "arithmetic of inference and training", choices=("float32", "bfloat16"))
+    threads: int = option(0, "threads for self-play and training together; 0: one for each core", low=0, high=1024)
+    training_threads: int = option(
+        1,
+        "how many of the threads a loop's training and matches take from self-play; 0: they take turns",
+        low=0,
+        high=64,
+    )
+    games_per_thread: int = option(128, "games that one self-play thread plays together", low=1, high=65536)
+    batch_rows: int = option(64, "positions that the network evaluates in one call", low=1, high=65536)
+    cached_positions: int = option(100_000, "evaluations that are remembered for each network; 0: none", low=0)
+    backend: str = option(
+        "tensorflow",
+        "what evaluates positions; auto: the fastest here, in any precision that agrees with float32",
+        choices=("auto", "tensorflow", "openvino", "jax"),
+    )
+    precision: str = option(
+        "bfloat16",
+        "arithmetic of inference and training; int8 is for inference (openvino), its training is in bfloat16",
+        choices=("float32", "bfloat16", "int8"),
+    )
 
 
 @dataclass(frozen=True)

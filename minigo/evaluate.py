@@ -195,8 +195,9 @@ class _GateMatch:
             sequence=index,
             rules=config.game.rules,
             board_size=config.game.board_size,
+            backend=config.machine.backend,
             precision=config.machine.precision,
-            batch_games=MAX_GAMES_TOGETHER,
+            batch_rows=MAX_GAMES_TOGETHER,
             minigo_version=__version__,
         )
 

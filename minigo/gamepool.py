@@ -75,8 +75,9 @@ def new_shard(
         sequence=sequence,
         rules=config.game.rules,
         board_size=config.game.board_size,
-        precision=config.machine.precision,
-        batch_games=config.machine.games_per_thread,
+        backend=evaluator.backend if evaluator is not None else "",
+        precision=evaluator.precision if evaluator is not None else "",
+        batch_rows=config.machine.batch_rows if evaluator is not None else 0,
         minigo_version=__version__,
     )
     return Shard(header, evaluator, config.selfplay.games_per_shard)
@@ -274,7 +275,7 @@ def play_shard(config: Config, shard: Shard) -> list[GameRecord]:
     """
     if shard.evaluator is None:
         return play_random_shard(config, shard)
-    machine = dataclasses.replace(config.machine, games_per_thread=shard.header.batch_games)
+    machine = dataclasses.replace(config.machine, batch_rows=shard.header.batch_rows)
     config, todo = dataclasses.replace(config, machine=machine), [shard]
     GamePool(config, lambda: todo.pop() if todo else None, lambda _: None, Progress()).run(threading.Event())
     return shard.records

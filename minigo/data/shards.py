@@ -51,8 +51,9 @@ class ShardHeader:
     sequence: int
     rules: str
     board_size: int
-    precision: str  # arithmetic of the network's evaluations
-    batch_games: int  # games searched together: another batch shape may round differently
+    backend: str  # what computed the network's evaluations, and the next two: how they were rounded
+    precision: str
+    batch_rows: int  # positions evaluated in one call
     minigo_version: str
     format_version: int = FORMAT_VERSION
 

@@ -26,6 +26,8 @@ class CachedEvaluator:
         if capacity < 1:
             raise ValueError(f"capacity must be 1 or more, got {capacity}")
         self.name = evaluator.name
+        self.backend = evaluator.backend
+        self.precision = evaluator.precision
         self.hits = 0
         self.misses = 0
         self._evaluator = evaluator

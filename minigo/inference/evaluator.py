@@ -42,6 +42,10 @@ class Evaluator(Protocol):
 
     name: str
     """Says which network this is, in records and logs."""
+    backend: str
+    """What computes, like "tensorflow"; with the precision and the batch's shape it decides the last bits."""
+    precision: str
+    """Its arithmetic: "float32", "bfloat16" or "int8"."""
 
     def evaluate(self, leaves: Leaves) -> Evaluation:
         """Evaluates every row. The same row gives the same numbers in every batch of this shape."""
@@ -52,6 +56,8 @@ class UniformEvaluator:
     """Finds every move as likely and every position even: a network that knows only the rules."""
 
     name = "uniform"
+    backend = "none"
+    precision = "float32"
 
     def evaluate(self, leaves: Leaves) -> Evaluation:
         """Evaluates every row alike."""
@@ -72,6 +78,9 @@ class HashEvaluator:
         seed: two evaluators of the same seed agree in every bit.
         sharpness: scale of the policy's logits, which lie in [-sharpness, sharpness].
     """
+
+    backend = "none"
+    precision = "float32"
 
     def __init__(self, seed: int = 0, sharpness: float = 2.0) -> None:
         self.name = f"hash-{seed}"

@@ -41,10 +41,13 @@ class TensorFlowEvaluator:
         precision: arithmetic inside the network, "float32" or "bfloat16"; what comes out is float32.
     """
 
+    backend = "tensorflow"
+
     def __init__(self, network: Network, *, precision: str = "bfloat16") -> None:
         if keras.backend.backend() != "tensorflow":
             raise RuntimeError(f"this evaluator needs KERAS_BACKEND=tensorflow, got {keras.backend.backend()}")
         self.name = network.name
+        self.precision = precision
         self._model = network.model(precision)
         self._weights = [variable.numpy() for variable in self._model.trainable_variables]
         self._graphs: dict[Shape, Graph] = {}

@@ -81,6 +81,7 @@ def header(board_size: int = 5, rules: str = "cgos", sequence: int = 0) -> Shard
         rules=rules,
         board_size=board_size,
         precision="float32",
-        batch_games=8,
+        backend="tensorflow",
+        batch_rows=8,
         minigo_version="0.1.0",
     )
