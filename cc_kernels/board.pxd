@@ -4,7 +4,10 @@
 None of the functions checks its arguments: legality is checked at the Python door, or by the caller with `is_legal`.
 """
 
-from cc_kernels.types cimport BoardState, Cell, History, uint64_t
+from cc_kernels.types cimport BLACK_SET, C_BLACK, WHITE_SET, BoardState, Cell, History, uint64_t
+
+cdef extern from *:
+    int lowest_bit "__builtin_ctzll"(uint64_t bits) noexcept nogil      # not for 0
 
 cdef enum:
     FORBIDDEN = 0
@@ -30,6 +33,11 @@ cdef inline void history_push(History* history, uint64_t key) noexcept nogil:
     """Appends a key; the caller has reserved room for it."""
     history.keys[history.count] = key
     history.count += 1
+
+
+cdef inline int set_of(int color) noexcept nogil:
+    """Which of the board's sets holds a colour's stones."""
+    return BLACK_SET if color == C_BLACK else WHITE_SET
 
 
 cdef inline int vertex_of(const BoardState* s, int point) noexcept nogil:

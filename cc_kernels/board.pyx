@@ -21,6 +21,7 @@ from cc_kernels.types cimport (
     C_KO_SIMPLE,
     C_KO_SITUATIONAL,
     C_WHITE,
+    EMPTY_SET,
     MAX_SIZE,
     NO_VERTEX,
     NUM_LAST_MOVES,
@@ -64,6 +65,11 @@ class IllegalMoveError(ValueError):
 
 # ---------------------------------------------------------------------------------------------------------- state
 
+cdef inline void flip(BoardState* s, int which, int vertex) noexcept nogil:
+    """Puts a vertex into a set, or takes it out."""
+    s.sets[which][vertex >> 6] ^= <uint64_t>1 << (vertex & 63)
+
+
 cdef void reset_state(BoardState* s, int board_size, float komi, int ko_rule, int suicide) noexcept nogil:
     """Makes `s` the empty board with Black to play."""
     cdef int row, column, vertex, i
@@ -80,6 +86,7 @@ cdef void reset_state(BoardState* s, int board_size, float komi, int ko_rule, in
     s.stone_hash = size_key[board_size]
     for i in range(NUM_LAST_MOVES):
         s.last_moves[i] = NO_VERTEX
+    s.num_words = (s.num_vertices + 63) // 64
     for vertex in range(s.num_vertices):
         s.cells[vertex].color = C_BORDER
     for row in range(board_size):
@@ -89,6 +96,7 @@ cdef void reset_state(BoardState* s, int board_size, float komi, int ko_rule, in
             s.cells[vertex].empty_index = s.num_empty
             s.empty[s.num_empty] = vertex
             s.num_empty += 1
+            flip(s, EMPTY_SET, vertex)
 
 
 cdef void copy_state(BoardState* target, const BoardState* source) noexcept nogil:
@@ -151,6 +159,8 @@ cdef void remove_chain(BoardState* s, int head) noexcept nogil:
     s.captured[index] += s.cells[head].num_stones
     while True:                         # first clear all stones: a chain is no neighbour of itself
         s.cells[vertex].color = C_EMPTY
+        flip(s, set_of(color), vertex)
+        flip(s, EMPTY_SET, vertex)
         s.stone_hash ^= zobrist[index][vertex]
         s.cells[vertex].empty_index = s.num_empty
         s.empty[s.num_empty] = vertex
@@ -180,6 +190,8 @@ cdef void place_stone(BoardState* s, int vertex, int color) noexcept nogil:
     s.empty[cell.empty_index] = last
     s.cells[last].empty_index = cell.empty_index
     s.stone_hash ^= zobrist[color_index(color)][vertex]
+    flip(s, EMPTY_SET, vertex)
+    flip(s, set_of(color), vertex)
     cell.color = color
     cell.held |= 1 if color == C_BLACK else 2
     cell.chain = vertex
@@ -328,6 +340,8 @@ cdef int count_liberties(const BoardState* s, int head, int most) noexcept nogil
     cdef int[4] around
     if in_atari(&s.cells[head]):
         return 1
+    if s.cells[head].pseudo_liberties > 4 * (most - 1):
+        return most                     # each liberty is in at most four pairs
     while True:
         neighbours(s, vertex, around)
         for i in range(4):

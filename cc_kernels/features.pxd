@@ -13,7 +13,7 @@ cdef struct KoPoints:                   # empty points that ko or superko alone 
     int16_t[MAX_POINTS] vertices
 
 cdef void find_ko_points(const BoardState* s, const History* history, KoPoints* ko) noexcept nogil
-cdef uint64_t features_key(const BoardState* s, const KoPoints* ko) noexcept nogil
+cdef uint64_t features_key(const BoardState* s, const KoPoints* ko, int* symmetry) noexcept nogil
 cdef void write_planes(
     const BoardState* s,
     const KoPoints* ko,

@@ -83,7 +83,7 @@ def write_examples(
         ValueError: shapes disagree, an index is outside its range, or a move is on no empty point.
     """
     cdef int64_t batch = games.shape[0], i, game, bad = -1
-    cdef int longest = 0
+    cdef int longest = 0, num_decided
     cdef const int16_t* all_moves = &moves[0] if moves.shape[0] else NULL
     cdef BoardState state
     cdef History history
@@ -120,8 +120,10 @@ def write_examples(
                 bad = i
                 break
             find_ko_points(&state, &history, &ko)
-            write_pass_alive(&state, owner)
-            write_planes(&state, &ko, owner, symmetries[i], &planes[i, 0, 0, 0], &scalars[i, 0])
+            num_decided = write_pass_alive(&state, owner)
+            write_planes(
+                &state, &ko, owner if num_decided else NULL, symmetries[i], &planes[i, 0, 0, 0], &scalars[i, 0]
+            )
         history_free(&history)
     if bad >= 0:
         raise ValueError(f"moves of game {games[bad]} before ply {plies[bad]} must be on empty points or pass")

@@ -8,16 +8,19 @@ from libc.string cimport memset
 
 import numpy as np
 
-from cc_kernels.board cimport Board, vertex_of
+from cc_kernels.board cimport Board, lowest_bit, set_of, vertex_of
 from cc_kernels.types cimport (
     C_BLACK,
     C_BORDER,
     C_EMPTY,
     C_WHITE,
+    EMPTY_SET,
     MAX_POINTS,
     NUM_VERTICES,
+    NUM_WORDS,
     Cell,
     int16_t,
+    uint64_t,
 )
 
 # A region of one colour is a maximal connected set of points that do not hold that colour. A pair is a chain on the
@@ -114,7 +117,7 @@ cdef void find_regions(const BoardState* s, int color, Regions* r) noexcept nogi
     cdef int16_t[NUM_VERTICES] pair_of  # at a chain's head: its pair in the present region
     cdef int[4] steps
     cdef int[4] near
-    cdef int start, vertex, other, k, j, first, count, region, num_near, head, first_pair
+    cdef int start, vertex, other, k, first, count, region, num_near, head, first_pair
     cdef bint must
     fill_steps(s, steps)
     r.num_regions = 0
@@ -151,10 +154,7 @@ cdef void find_regions(const BoardState* s, int color, Regions* r) noexcept nogi
                         count += 1
                     continue
                 head = s.cells[other].chain
-                for j in range(num_near):
-                    if near[j] == head:
-                        break
-                else:
+                if not contains(near, num_near, head):
                     near[num_near] = head
                     num_near += 1
                     if pair_of[head] < first_pair:
@@ -187,8 +187,115 @@ cdef void keep_alive(const BoardState* s, int color, Regions* r) noexcept nogil:
                 changed = True
 
 
-cdef bint write_pass_alive(const BoardState* s, int8_t* owner) noexcept nogil:
-    """Writes who owns each point even if that colour passes from now on; whether every point is so decided.
+cdef inline void spread(const BoardState* s, const uint64_t* points, uint64_t* spread_points) noexcept nogil:
+    """The points and their neighbours, borders included."""
+    cdef uint64_t word, before = 0, after
+    cdef int i
+    for i in range(s.num_words):
+        word = points[i]
+        after = points[i + 1] if i + 1 < s.num_words else 0
+        spread_points[i] = (
+            word
+            | word << 1 | before >> 63 | word >> 1 | after << 63
+            | word << s.stride | before >> (64 - s.stride) | word >> s.stride | after << (64 - s.stride)
+        )
+        before = word
+
+
+cdef void fill_within(const BoardState* s, uint64_t* points, const uint64_t* within) noexcept nogil:
+    """Adds to some points all that are connected to them."""
+    cdef uint64_t[NUM_WORDS] grown
+    cdef uint64_t added = 1
+    cdef int i
+    while added:
+        added = 0
+        spread(s, points, grown)
+        for i in range(s.num_words):
+            grown[i] &= within[i]
+            added |= grown[i] & ~points[i]
+            points[i] |= grown[i]
+
+
+cdef bint has_two_vital_regions(const BoardState* s, int color) noexcept nogil:
+    """Whether some chain of a colour has two vital regions. Mostly none has, and then none is pass-alive."""
+    cdef const uint64_t* own = &s.sets[set_of(color)][0]
+    cdef const uint64_t* enemy = &s.sets[set_of(-color)][0]
+    cdef const uint64_t* empty = &s.sets[EMPTY_SET][0]
+    cdef uint64_t[NUM_WORDS] outside    # the points of all regions
+    cdef uint64_t[NUM_WORDS] apart      # first those that must be next to a chain and are next to none
+    cdef uint64_t[NUM_WORDS] near_own
+    cdef uint64_t[NUM_WORDS] region
+    cdef int8_t[NUM_VERTICES] vital     # at a chain's head: regions that are vital to it
+    cdef int[4] heads
+    cdef uint64_t found = 0
+    cdef int i, j, num_heads
+    spread(s, own, near_own)
+    for i in range(s.num_words):
+        outside[i] = empty[i] | enemy[i]
+        apart[i] = (outside[i] if s.suicide else empty[i]) & ~near_own[i]
+    fill_within(s, apart, outside)      # then the regions that are vital to no chain
+    for i in range(s.num_words):
+        outside[i] &= ~apart[i]
+        found |= outside[i]
+    if found == 0:
+        return False
+    memset(vital, 0, s.num_vertices)
+    for i in range(s.num_words):
+        while outside[i]:
+            memset(region, 0, sizeof(region))
+            region[i] = outside[i] & (~outside[i] + 1)
+            fill_within(s, region, outside)
+            num_heads = chains_next_to_all(s, color, region, heads)
+            for j in range(num_heads):
+                vital[heads[j]] += 1
+                if vital[heads[j]] == 2:
+                    return True
+            for j in range(i, s.num_words):
+                outside[j] &= ~region[j]
+    return False
+
+
+cdef int chains_next_to_all(const BoardState* s, int color, const uint64_t* region, int* heads) noexcept nogil:
+    """Writes the heads of the chains that a region is vital to, if one of its points is next to them; how many."""
+    cdef int[4] steps
+    cdef int[4] near
+    cdef int i, j, k, vertex, other, head, num_near, kept, num_heads = -1
+    cdef uint64_t bits
+    fill_steps(s, steps)
+    for i in range(s.num_words):
+        bits = region[i] if s.suicide else region[i] & s.sets[EMPTY_SET][i]
+        while bits and num_heads != 0:
+            vertex = 64 * i + lowest_bit(bits)
+            bits &= bits - 1
+            num_near = 0
+            for k in range(4):
+                other = vertex + steps[k]
+                if s.cells[other].color == color:
+                    head = s.cells[other].chain
+                    if not contains(near, num_near, head):
+                        near[num_near] = head
+                        num_near += 1
+            kept = 0
+            for j in range(num_near):
+                if num_heads < 0 or contains(heads, num_heads, near[j]):
+                    near[kept] = near[j]
+                    kept += 1
+            num_heads = kept
+            for j in range(kept):
+                heads[j] = near[j]
+    return max(num_heads, 0)
+
+
+cdef inline bint contains(const int* numbers, int count, int number) noexcept nogil:
+    cdef int i
+    for i in range(count):
+        if numbers[i] == number:
+            return True
+    return False
+
+
+cdef int write_pass_alive(const BoardState* s, int8_t* owner) noexcept nogil:
+    """Writes who owns each point even if that colour passes from now on; how many points are so decided.
 
     A chain counts if it is pass-alive. A region counts if pass-alive chains alone border it and at most one of its
     points is next to no stone of theirs: the opponent cannot make two eyes there.
@@ -199,9 +306,9 @@ cdef bint write_pass_alive(const BoardState* s, int8_t* owner) noexcept nogil:
     memset(owner, C_EMPTY, s.num_vertices)
     for turn in range(2):
         color = C_BLACK if turn == 0 else C_WHITE
-        find_regions(s, color, &r)
-        if r.num_pairs < 2:
+        if not has_two_vital_regions(s, color):
             continue
+        find_regions(s, color, &r)
         keep_alive(s, color, &r)
         for vertex in range(s.stride, s.num_vertices - s.stride):
             cell = &s.cells[vertex]
@@ -214,7 +321,7 @@ cdef bint write_pass_alive(const BoardState* s, int8_t* owner) noexcept nogil:
                 if r.alive[region] and r.interior[region] < 2:
                     owner[vertex] = color
                     decided += 1
-    return decided == s.num_points
+    return decided
 
 
 def area(Board board):
@@ -236,7 +343,7 @@ def final_area(Board board):
     owner; Tromp-Taylor area otherwise.
     """
     cdef int8_t[NUM_VERTICES] owner
-    if not write_pass_alive(&board.state, owner):
+    if write_pass_alive(&board.state, owner) < board.state.num_points:
         write_area(&board.state, owner)
     return by_point(&board.state, owner)
 
@@ -244,7 +351,7 @@ def final_area(Board board):
 def final_score_for_black(Board board):
     """Black's points of `final_area` minus White's minus komi."""
     cdef int8_t[NUM_VERTICES] owner
-    cdef bint decided = write_pass_alive(&board.state, owner)
+    cdef bint decided = write_pass_alive(&board.state, owner) == board.state.num_points
     return final_score_of(&board.state, owner, decided)
 
 
@@ -261,7 +368,7 @@ def pass_alive(Board board):
 def is_over(Board board):
     """Whether the game has ended: by two passes, or because pass-alive chains and regions decide every point."""
     cdef int8_t[NUM_VERTICES] owner
-    return board.state.passes >= 2 or bool(write_pass_alive(&board.state, owner))
+    return board.state.passes >= 2 or write_pass_alive(&board.state, owner) == board.state.num_points
 
 
 cdef object by_point(const BoardState* s, const int8_t* owner):

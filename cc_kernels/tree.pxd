@@ -32,10 +32,21 @@ The schedule is sequential halving over m = min(considered_moves, edges) moves: 
 still considered gets max(1, sims // (ceil(log2 m) * k)) more visits; then k = max(2, k // 2). The policy target is
 softmax(logit + sigma(completed Q)), and the move to play has the largest sum above among the most visited.
 
+**Batches.** Games take turns. A turn collects up to `leaves_per_game` leaves and ends early where the next walk would
+need one of them; the leaves are counted together, in their order, when all have their evaluations, and only then the
+game may have another turn. A batch is filled by one turn of each game of a `group`, beginning with the game after the
+last one that had a turn, until it has no room for another whole turn (`batch_rows`). So a batch of single leaves is
+full while that many games search, and no tree depends on what shares its batches.
+
+**Cache.** Positions whose inputs to the network are images of each other have one key, and are written in one
+orientation: the symmetry that takes the board to its canonical image, then the one that the key's lowest three bits
+name. An evaluation found under the key is therefore the one that the row would have got, bit for bit. A leaf that is
+found needs no row and waits for the other leaves of its turn; if all are found, they are counted at once and the game
+has another turn. So a search finds the same with any cache of its evaluator's, whoever else writes to it.
+
 **Waiting leaves** (`leaves_per_game` > 1): to PUCT, a leaf on its way to the evaluator counts, on all of its path, as
 one visit with utility +1 for the player to move there (a virtual loss for whoever moved to it). At a Gumbel root it
-counts where visits are compared with the schedule, not in Q or sigma. Walking into a waiting leaf ends the game's turn
-in that batch.
+counts where visits are compared with the schedule, not in Q or sigma.
 
 **Corner cases.** A policy that is zero on all edges counts as uniform. Where pass-alive chains and regions decide every
 point, the result is that of their owners; after two passes, that of the area.
@@ -80,6 +91,7 @@ cdef struct GameTree:
     int32_t num_edges                   # of the pool that are taken
     int32_t simulations                 # how many the present search shall have
     bint searching                      # whether a search has been started
+    int32_t group                       # of the games that share its batches
     bint noisy                          # whether noise is yet to be mixed into the root (PUCT)
     double* noise                       # [A]
     double* logits                      # [A], by root edge

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """The search that `tree.pxd` specifies: its header says what is computed, this file computes it.
 
-Order of reading: memory, one simulation (`descend`), choice at the root and below, evaluations (`expand`), Python.
+Order of reading: memory, one simulation (`descend`), choice at the root and below, evaluations (`evaluate`), Python,
+and there turns and batches (`SearchTrees.take_turn`).
 """
 
-from libc.math cimport INFINITY, ceil, exp, isfinite, log, log2, sqrt, tanh
+from libc.math cimport INFINITY, NAN, ceil, exp, isfinite, log, log2, sqrt, tanh
+from libc.stdint cimport int64_t, uint32_t
 from libc.stdlib cimport calloc, free, malloc
-from libc.string cimport memset
+from libc.string cimport memcpy, memset
 
 from collections import namedtuple
 
@@ -21,10 +23,12 @@ from cc_kernels.board cimport (
     history_push,
     history_reserve,
     is_legal,
+    lowest_bit,
     move_vertex,
     play_vertex,
-    vertex_of,
+    point_of,
 )
+from cc_kernels.cache cimport CacheTable, Evaluation, EvaluationCache, cache_count, cache_find, cache_store
 from cc_kernels.features cimport (
     C_NUM_PLANES,
     C_NUM_SCALARS,
@@ -35,11 +39,12 @@ from cc_kernels.features cimport (
     write_planes,
 )
 from cc_kernels.scoring cimport final_score_of, write_area, write_pass_alive
-from cc_kernels.types cimport C_EMPTY, MAX_MOVES, MAX_SIZE, NUM_VERTICES
+from cc_kernels.types cimport C_EMPTY, EMPTY_SET, MAX_MOVES, MAX_SIZE, NUM_VERTICES
 
 cdef enum:
     NO_NODE = -1
     NO_EDGE = -1
+    NO_ROW = -1
 
 cdef struct Rules:                      # of the search; as `SearchTrees` takes them
     double c_visit
@@ -52,10 +57,21 @@ cdef struct Rules:                      # of the search; as `SearchTrees` takes 
     bint gumbel
     bint prune_pass_alive
 
-cdef struct Row:                        # a leaf that waits for its evaluation
+cdef struct Leaf:                       # one that waits to be counted
     int32_t game
     int32_t node
-    int32_t symmetry
+    int32_t row                         # of the batch; NO_ROW if the cache knew it
+    int32_t symmetry                    # in which the row is written
+    uint64_t key
+
+cdef struct Batch:                      # the caller's arrays, and how many rows of them are filled
+    uint8_t* planes
+    float* scalars
+    uint64_t* keys
+    int32_t* games
+    int num_rows
+    CacheTable* cache                   # or NULL
+    int hits
 
 RootResult = namedtuple(
     "RootResult", "move visits policy_target move_values value score_lead simulations principal_variation"
@@ -289,8 +305,7 @@ cdef inline float mix_noise(const Rules* rules, float prior, double noise, doubl
 
 # ------------------------------------------------------------------------------------------------- one simulation
 
-cdef bint has_ended(const Rules* rules, GameTree* tree, int index, const BoardState* s, const int8_t* alive,
-                    bint decided) noexcept nogil:
+cdef bint has_ended(GameTree* tree, int index, const BoardState* s, const int8_t* alive, bint decided) noexcept nogil:
     """Whether the game is over at a node; if so, makes it terminal with the exact result for the player to move."""
     cdef Node* node = &tree.nodes[index]
     cdef double score
@@ -303,30 +318,27 @@ cdef bint has_ended(const Rules* rules, GameTree* tree, int index, const BoardSt
     return True
 
 
-cdef void write_edges(const Rules* rules, GameTree* tree, int index, const BoardState* s,
-                      const int8_t* alive) noexcept nogil:
+cdef void write_edges(const Rules* rules, GameTree* tree, int index, const BoardState* s, const int8_t* alive,
+                      bint any_alive) noexcept nogil:
     """Lists the moves of a leaf in the pool; their priors come with its evaluation."""
     cdef Node* node = &tree.nodes[index]
     cdef int8_t[NUM_VERTICES] owner
-    cdef int point, vertex
-    cdef bint any_alive = False
+    cdef int i, vertex
+    cdef uint64_t bits
+    cdef bint prune = any_alive and rules.prune_pass_alive
     node.edges = tree.num_edges
-    if rules.prune_pass_alive:
-        for point in range(s.num_points):
-            if alive[vertex_of(s, point)] != C_EMPTY:
-                any_alive = True
-                write_area(s, owner)
-                break
-    for point in range(s.num_points):
-        vertex = vertex_of(s, point)
-        if s.cells[vertex].color != C_EMPTY:
-            continue
-        if any_alive and alive[vertex] != C_EMPTY:
-            if alive[vertex] != s.to_play or owner[vertex] == s.to_play:
+    if prune:
+        write_area(s, owner)
+    for i in range(s.num_words):
+        bits = s.sets[EMPTY_SET][i]
+        while bits:
+            vertex = 64 * i + lowest_bit(bits)
+            bits &= bits - 1
+            if prune and alive[vertex] != C_EMPTY and (alive[vertex] != s.to_play or owner[vertex] == s.to_play):
                 continue
-        if is_legal(s, &tree.history, vertex, s.to_play):
-            tree.edge_moves[tree.num_edges] = point
-            tree.num_edges += 1
+            if is_legal(s, &tree.history, vertex, s.to_play):
+                tree.edge_moves[tree.num_edges] = point_of(s, vertex)
+                tree.num_edges += 1
     tree.edge_moves[tree.num_edges] = s.num_points
     tree.num_edges += 1
     node.num_edges = tree.num_edges - node.edges
@@ -361,18 +373,25 @@ cdef inline bint wants_leaf(const GameTree* tree) noexcept nogil:
     return root.status != TERMINAL and root.visits + root.waiting < tree.simulations + 1
 
 
-cdef void expand(GameTree* tree, int index, const float* policy, const int16_t* image) noexcept nogil:
-    """Gives a leaf's edges their priors from a policy in the symmetry that `image` describes."""
-    cdef Node* node = &tree.nodes[index]
+cdef inline bint is_done(const GameTree* tree) noexcept nogil:
+    """Whether the search has all its simulations, or none was started."""
+    return not wants_leaf(tree) and (tree.num_nodes == 0 or tree.nodes[0].waiting == 0)
+
+
+cdef void evaluate(GameTree* tree, const Leaf* leaf, const float* policy, float value, float score) noexcept nogil:
+    """Gives a leaf its value and score, and its edges their priors, from a policy in the leaf's symmetry."""
+    cdef Node* node = &tree.nodes[leaf.node]
+    cdef const int16_t* image = symmetry_image(tree.root.board_size, leaf.symmetry)
     cdef int num_points = tree.root.num_points, i, move
     cdef double total = 0
+    node.value = value
+    node.score = score
     for i in range(node.edges, node.edges + node.num_edges):
         move = tree.edge_moves[i]
         tree.edge_priors[i] = policy[num_points if move == num_points else image[move]]
         total += tree.edge_priors[i]
     for i in range(node.edges, node.edges + node.num_edges):
         tree.edge_priors[i] = <float>(tree.edge_priors[i] / total) if total > 1e-12 else <float>(1.0 / node.num_edges)
-    node.status = EXPANDED
 
 
 # --------------------------------------------------------------------------------------------------------- Python
@@ -388,17 +407,27 @@ cdef class SearchTrees:
         gumbel: Gumbel root with sequential halving, else PUCT from the root down.
         considered_moves, c_visit, c_scale, c_puct, fpu_reduction, score_weight, noise_share, prune_pass_alive: see the
             header, `tree.pxd`, and `minigo.config.SearchConfig`.
+        batch_rows: B, rows of a batch, at least `leaves_per_game`; 0: as many as all games together can fill.
+
+    Attributes:
+        num_games, board_size: as given.
+        batch_size: B.
     """
 
     cdef GameTree* trees
-    cdef Row* rows
+    cdef Leaf* leaves                   # of the present batch, in the order in which they are counted
+    cdef int32_t* cursors               # [groups]: the game that has the next turn
+    cdef EvaluationCache cache          # that the present batch was looked up in, or None
     cdef Rules rules
     cdef readonly int num_games
     cdef readonly int board_size
+    cdef readonly int batch_size
     cdef int max_simulations
     cdef int leaves_per_game
-    cdef int num_rows
+    cdef int num_leaves
+    cdef int num_rows                   # of the present batch that wait for their evaluation
     cdef BoardState scratch
+    cdef Evaluation found
 
     def __cinit__(
         self,
@@ -415,6 +444,7 @@ cdef class SearchTrees:
         double score_weight=0.1,
         double noise_share=0.25,
         bint prune_pass_alive=True,
+        int batch_rows=0,
     ):
         if num_games < 1 or max_simulations < 1 or considered_moves < 1:
             raise ValueError(
@@ -427,6 +457,8 @@ cdef class SearchTrees:
             raise ValueError(f"leaves_per_game must be in 1..255, got {leaves_per_game}")
         if max_simulations > 5_000_000:
             raise ValueError(f"max_simulations must be at most 5,000,000, got {max_simulations}")
+        if batch_rows != 0 and batch_rows < leaves_per_game:
+            raise ValueError(f"batch_rows must be 0, or {leaves_per_game} or more, got {batch_rows}")
         self.num_games = num_games
         self.board_size = board_size
         self.max_simulations = max_simulations
@@ -442,9 +474,12 @@ cdef class SearchTrees:
             gumbel,
             prune_pass_alive,
         )
-        self.rows = <Row*>malloc(<size_t>num_games * leaves_per_game * sizeof(Row))
+        self.batch_size = batch_rows if batch_rows > 0 else num_games * leaves_per_game
+        # Every game with leaves in a batch has a row there, and at most `leaves_per_game` leaves.
+        self.leaves = <Leaf*>malloc(<size_t>min(num_games, self.batch_size) * leaves_per_game * sizeof(Leaf))
+        self.cursors = <int32_t*>calloc(num_games + 1, sizeof(int32_t))
         self.trees = <GameTree*>calloc(num_games, sizeof(GameTree))
-        if self.rows == NULL or self.trees == NULL:
+        if self.leaves == NULL or self.cursors == NULL or self.trees == NULL:
             raise MemoryError(f"no memory for the searches of {num_games} games")
         cdef int game
         for game in range(num_games):
@@ -457,12 +492,8 @@ cdef class SearchTrees:
             for game in range(self.num_games):
                 release(&self.trees[game])
         free(self.trees)
-        free(self.rows)
-
-    @property
-    def batch_size(self):
-        """Rows of a full batch: games times leaves per game."""
-        return self.num_games * self.leaves_per_game
+        free(self.cursors)
+        free(self.leaves)
 
     @property
     def memory_bound(self):
@@ -476,7 +507,12 @@ cdef class SearchTrees:
             raise ValueError(f"game must be in 0..{self.num_games - 1}, got {game}")
         return &self.trees[game]
 
-    def start(self, int game, Board board, int simulations, noise=None):
+    cdef int check_group(self, int group) except -1:
+        if not 0 <= group <= self.num_games:
+            raise ValueError(f"group must be in 0..{self.num_games}, got {group}")
+        return 0
+
+    def start(self, int game, Board board, int simulations, noise=None, int group=0):
         """Starts a search of a position from an empty tree.
 
         Args:
@@ -484,15 +520,18 @@ cdef class SearchTrees:
             board: the position to search.
             simulations: how many to make, beside the root's own evaluation.
             noise: [A] float64 by move: Gumbel noise, or gamma variates above 0 for PUCT; None for none.
+            group: 0 … G, whose leaves share batches: those of one network.
 
         Raises:
-            ValueError: wrong board size, number of simulations, or noise.
+            ValueError: wrong board size, number of simulations, noise, or group.
         """
         cdef GameTree* tree = self.tree_of(game)
         if board.state.board_size != self.board_size:
             raise ValueError(f"the board must be {self.board_size}x{self.board_size}, got {board.state.board_size}")
         if tree.nodes[0].waiting:
             raise ValueError(f"game {game} has leaves that wait for their evaluation")
+        self.check_group(group)
+        tree.group = group
         copy_state(&tree.root, &board.state)
         history_copy(&tree.history, &board.history, self.max_simulations + 2)
         clear_tree(tree)
@@ -564,21 +603,33 @@ cdef class SearchTrees:
         """Ends a game's search where it is; it takes no more leaves until the next `start` or `extend`."""
         self.tree_of(game).searching = False
 
-    def select(self, uint8_t[:, :, :, ::1] planes, float[:, ::1] scalars, uint64_t[::1] keys, int32_t[::1] games):
-        """Walks every game that still lacks simulations to its next leaves and writes them into a batch.
+    def select(
+        self,
+        uint8_t[:, :, :, ::1] planes,
+        float[:, ::1] scalars,
+        uint64_t[::1] keys,
+        int32_t[::1] games,
+        EvaluationCache cache=None,
+        int group=0,
+    ):
+        """Walks games of a group that still lack simulations to their next leaves and writes them into a batch.
 
-        The symmetry of a row is the lowest three bits of its key; `backup` expects policies in that symmetry.
+        The games take turns, over all calls; one turn a call, while the batch has room for it. `symmetries` says how
+        each row is turned; `backup` expects policies turned likewise.
 
         Args:
             planes: [B, N, N, NUM_PLANES] uint8, B = batch_size; the first rows are overwritten, the rest left alone.
             scalars: [B, NUM_SCALARS] float32, likewise.
             keys: [B] uint64, likewise.
             games: [B] int32, the game of each row, likewise.
+            cache: evaluations of the group's network; leaves that it holds need no row. `backup` adds to it.
+            group: whose games.
 
         Returns:
             The number of rows written.
         """
-        cdef int game, size = self.batch_size
+        cdef int size = self.batch_size, _
+        cdef Batch batch
         if self.num_rows:
             raise ValueError(f"{self.num_rows} leaves wait for their evaluation: call backup first")
         if planes.shape[0] != size or scalars.shape[0] != size or keys.shape[0] != size or games.shape[0] != size:
@@ -587,42 +638,99 @@ cdef class SearchTrees:
             raise ValueError(f"planes must be [{size}, {self.board_size}, {self.board_size}, {C_NUM_PLANES}]")
         if scalars.shape[1] != C_NUM_SCALARS:
             raise ValueError(f"scalars must have {C_NUM_SCALARS} columns, got {scalars.shape[1]}")
+        if cache is not None and cache.board_size != self.board_size:
+            raise ValueError(f"the cache must be of board size {self.board_size}, got {cache.board_size}")
+        self.check_group(group)
+        self.cache = cache
+        batch = Batch(&planes[0, 0, 0, 0], &scalars[0, 0], &keys[0], &games[0], 0, NULL, 0)
+        if cache is not None:
+            batch.cache = &cache.table
         with nogil:
-            for game in range(self.num_games):
-                self.select_game(game, planes, scalars, keys, games)
+            for _ in range(self.num_games):
+                if batch.num_rows + self.leaves_per_game > size:
+                    break
+                self.take_turn(&batch, self.cursors[group], group)
+                self.cursors[group] = (self.cursors[group] + 1) % self.num_games
+            if batch.cache != NULL:
+                cache_count(batch.cache, batch.hits, batch.num_rows)
+        self.num_rows = batch.num_rows
         return self.num_rows
 
-    cdef void select_game(self, int game, uint8_t[:, :, :, ::1] planes, float[:, ::1] scalars, uint64_t[::1] keys,
-                          int32_t[::1] games) noexcept nogil:
+    cdef void take_turn(self, Batch* batch, int game, int group) noexcept nogil:
+        """Collects a game's next leaves; counts them at once, and goes on, as long as the cache holds all of them.
+
+        A turn is the same whatever the cache holds: leaves that it holds wait for the others.
+        """
+        cdef GameTree* tree = &self.trees[game]
+        cdef int first = self.num_leaves, first_row = batch.num_rows
+        if tree.group != group:
+            return
+        while True:
+            self.collect_leaves(batch, game)
+            if batch.num_rows > first_row or self.num_leaves == first:
+                return
+            self.count_leaves(first)
+
+    cdef void collect_leaves(self, Batch* batch, int game) noexcept nogil:
+        cdef GameTree* tree = &self.trees[game]
+        cdef int last = self.num_leaves + self.leaves_per_game, depth = tree.history.count, node
+        while self.num_leaves < last and wants_leaf(tree):
+            node = descend(&self.rules, tree, &self.scratch)
+            if node == NO_NODE or tree.nodes[node].status == WAITING:
+                tree.history.count = depth
+                return
+            if tree.nodes[node].status == TERMINAL or not self.add_leaf(batch, game, node):
+                add_result(&self.rules, tree, node)
+            tree.history.count = depth
+
+    cdef bint add_leaf(self, Batch* batch, int game, int index) noexcept nogil:
+        """Lets a new node, the position in `scratch`, wait for its evaluation; False if the game is over there."""
         cdef GameTree* tree = &self.trees[game]
         cdef BoardState* s = &self.scratch
+        cdef Leaf* leaf = &self.leaves[self.num_leaves]
         cdef KoPoints ko
         cdef int8_t[NUM_VERTICES] alive
-        cdef int first = self.num_rows, depth = tree.history.count, leaf
-        cdef bint decided
-        while self.num_rows < first + self.leaves_per_game and wants_leaf(tree):
-            tree.history.count = depth
-            leaf = descend(&self.rules, tree, s)
-            if leaf == NO_NODE or tree.nodes[leaf].status == WAITING:
-                break
-            if tree.nodes[leaf].status == NEW:
-                decided = write_pass_alive(s, alive)
-                if not has_ended(&self.rules, tree, leaf, s, alive, decided):
-                    find_ko_points(s, &tree.history, &ko)
-                    write_edges(&self.rules, tree, leaf, s, alive)
-                    keys[self.num_rows] = features_key(s, &ko)
-                    games[self.num_rows] = game
-                    self.rows[self.num_rows] = Row(game, leaf, keys[self.num_rows] & 7)
-                    write_planes(
-                        s, &ko, alive, keys[self.num_rows] & 7,
-                        &planes[self.num_rows, 0, 0, 0], &scalars[self.num_rows, 0],
-                    )
-                    tree.nodes[leaf].status = WAITING
-                    wait(tree, leaf, 1)
-                    self.num_rows += 1
-                    continue
-            add_result(&self.rules, tree, leaf)
-        tree.history.count = depth
+        cdef int row = batch.num_rows, symmetry
+        cdef int num_decided = write_pass_alive(s, alive)
+        if has_ended(tree, index, s, alive, num_decided == s.num_points):
+            return False
+        find_ko_points(s, &tree.history, &ko)
+        write_edges(&self.rules, tree, index, s, alive, num_decided > 0)
+        leaf.game = game
+        leaf.node = index
+        leaf.key = features_key(s, &ko, &symmetry)
+        leaf.symmetry = symmetry
+        if batch.cache != NULL and cache_find(batch.cache, leaf.key, &self.found):
+            leaf.row = NO_ROW
+            batch.hits += 1
+            evaluate(tree, leaf, self.found.policy, self.found.value, self.found.score)
+        else:
+            leaf.row = row
+            batch.num_rows += 1
+            batch.keys[row] = leaf.key
+            batch.games[row] = game
+            write_planes(
+                s, &ko, alive if num_decided else NULL, symmetry,
+                batch.planes + <size_t>row * s.num_points * C_NUM_PLANES, batch.scalars + row * C_NUM_SCALARS,
+            )
+        tree.nodes[index].status = WAITING
+        wait(tree, index, 1)
+        self.num_leaves += 1
+        return True
+
+    cdef void count_leaves(self, int first) noexcept nogil:
+        """Counts the evaluated leaves from `first` on, and forgets them."""
+        cdef GameTree* tree
+        cdef int i, node
+        for i in range(first, self.num_leaves):
+            tree = &self.trees[self.leaves[i].game]
+            node = self.leaves[i].node
+            tree.nodes[node].status = EXPANDED
+            wait(tree, node, -1)
+            add_result(&self.rules, tree, node)
+            if node == 0:
+                prepare_root(&self.rules, tree)
+        self.num_leaves = first
 
     def backup(self, const float[:, ::1] policy, const float[::1] value, const float[::1] score):
         """Gives the leaves of the last `select` their evaluations, row for row, and counts them up to the roots.
@@ -636,37 +744,55 @@ cdef class SearchTrees:
             ValueError: wrong shapes, or a value that is not finite; the leaves go on waiting.
         """
         cdef int i, num_moves = self.board_size * self.board_size + 1
-        cdef GameTree* tree
-        cdef Node* node
-        cdef Row* row
+        cdef CacheTable* table = NULL
+        cdef Leaf* leaf
         if policy.shape[0] < self.num_rows or value.shape[0] < self.num_rows or score.shape[0] < self.num_rows:
             raise ValueError(f"policy, value and score must have at least {self.num_rows} rows")
         if policy.shape[1] != num_moves:
             raise ValueError(f"policy must have {num_moves} columns, got {policy.shape[1]}")
-        if not all_finite(policy, value, score, self.num_rows):
+        if self.num_rows > 0 and not (
+            all_finite(&policy[0, 0], self.num_rows * num_moves)
+            and all_finite(&value[0], self.num_rows)
+            and all_finite(&score[0], self.num_rows)
+        ):
             raise ValueError("policy, value and score must be finite")
+        if self.cache is not None:
+            table = &self.cache.table
         with nogil:
-            for i in range(self.num_rows):
-                row = &self.rows[i]
-                tree = &self.trees[row.game]
-                node = &tree.nodes[row.node]
-                node.value = value[i]
-                node.score = score[i]
-                expand(tree, row.node, &policy[i, 0], symmetry_image(self.board_size, row.symmetry))
-                wait(tree, row.node, -1)
-                add_result(&self.rules, tree, row.node)
-                if row.node == 0:
-                    prepare_root(&self.rules, tree)
-            self.num_rows = 0
+            for i in range(self.num_leaves):
+                leaf = &self.leaves[i]
+                if leaf.row == NO_ROW:
+                    continue
+                evaluate(&self.trees[leaf.game], leaf, &policy[leaf.row, 0], value[leaf.row], score[leaf.row])
+                if table != NULL:
+                    cache_store(table, leaf.key, &policy[leaf.row, 0], value[leaf.row], score[leaf.row])
+            self.count_leaves(0)
+        self.num_rows = 0
+
+    def symmetries(self):
+        """[rows] int32: the symmetry in which each row of the present batch is written."""
+        cdef int i
+        result = np.zeros(self.num_rows, np.int32)
+        cdef int32_t[::1] view = result
+        for i in range(self.num_leaves):
+            if self.leaves[i].row != NO_ROW:
+                view[self.leaves[i].row] = self.leaves[i].symmetry
+        return result
 
     def is_done(self, int game):
         """Whether a game's search has all its simulations, or none was started."""
-        cdef GameTree* tree = self.tree_of(game)
-        return not wants_leaf(tree) and (tree.num_nodes == 0 or tree.nodes[0].waiting == 0)
+        return bool(is_done(self.tree_of(game)))
 
     def done_games(self):
         """int64 indices of the games whose searches are done."""
-        return np.array([game for game in range(self.num_games) if self.is_done(game)], np.int64)
+        cdef int game, count = 0
+        result = np.empty(self.num_games, np.int64)
+        cdef int64_t[::1] view = result
+        for game in range(self.num_games):
+            if is_done(&self.trees[game]):
+                view[count] = game
+                count += 1
+        return result[:count]
 
     def result(self, int game):
         """What the search of a game has found so far.
@@ -676,13 +802,15 @@ cdef class SearchTrees:
         """
         cdef GameTree* tree = self.tree_of(game)
         cdef Node* root = tree.nodes
-        cdef int num_moves = tree.root.num_points + 1, child, total = 0
+        cdef int num_moves = tree.root.num_points + 1, child, i, total = 0
         if tree.num_nodes == 0 or root.visits == 0 or root.status == TERMINAL:
             raise ValueError(f"game {game} has no evaluated root, or is over there")
         visits = np.zeros(num_moves, np.int32)
-        values = np.full(num_moves, np.nan, np.float32)
+        values = np.empty(num_moves, np.float32)
         cdef int32_t[::1] visits_view = visits
         cdef float[::1] values_view = values
+        for i in range(num_moves):
+            values_view[i] = NAN
         child = root.first_child
         while child != NO_NODE:
             if tree.nodes[child].visits > 0:
@@ -716,16 +844,14 @@ cdef class SearchTrees:
         return dict(zip(names, np.array(rows, np.float64).reshape(-1, len(names)).T, strict=True))
 
 
-cdef bint all_finite(
-    const float[:, ::1] policy, const float[::1] value, const float[::1] score, int rows
-) noexcept nogil:
-    cdef int i, j
-    cdef double total = 0
-    for i in range(rows):
-        total += value[i] + score[i]
-        for j in range(policy.shape[1]):
-            total += policy[i, j]
-    return isfinite(total)
+cdef bint all_finite(const float* numbers, long long count) noexcept nogil:
+    """Whether none of the numbers has an exponent of all ones, which marks infinities and NaN."""
+    cdef uint32_t bits, found = 0
+    cdef long long i
+    for i in range(count):
+        memcpy(&bits, &numbers[i], sizeof(bits))
+        found |= (bits & 0x7F800000) == 0x7F800000
+    return found == 0
 
 
 cdef bint allocate(GameTree* tree, int max_simulations, int num_moves) noexcept:

@@ -13,6 +13,7 @@ cdef enum:
     MAX_POINTS = 361
     MAX_MOVES = 362
     NUM_VERTICES = 421                  # (19 + 2) * (19 + 1) + 1
+    NUM_WORDS = 7                       # of 64 bits, one for each vertex
     NUM_LAST_MOVES = 5
     NO_VERTEX = -1                      # no such vertex: no ko, no move so far
     PASS_VERTEX = 0                     # vertex 0 is border, so it can mean a pass
@@ -27,6 +28,12 @@ cdef enum:
     C_KO_SIMPLE = 0
     C_KO_POSITIONAL = 1
     C_KO_SITUATIONAL = 2
+
+cdef enum:                              # the sets of vertices that a board keeps
+    BLACK_SET = 0
+    WHITE_SET = 1
+    EMPTY_SET = 2
+    NUM_SETS = 3
 
 cdef struct Cell:                       # one vertex; the second group is kept at a chain's head only
     int16_t chain                       # head of the chain that the stone here belongs to; meaningless if empty
@@ -48,6 +55,7 @@ cdef struct BoardState:                 # plain data: copied as one block up to 
     int16_t board_size                  # N, 2..19
     int16_t stride                      # N + 1, from a vertex to the one below it
     int16_t num_vertices                # vertices in use, borders included
+    int16_t num_words                   # of the sets that are in use
     int16_t num_points                  # N²
     int16_t num_empty                   # empty points, listed in `empty`
     int16_t ko_vertex                   # where `ko_color` would retake a single stone at once, or NO_VERTEX
@@ -56,6 +64,7 @@ cdef struct BoardState:                 # plain data: copied as one block up to 
     int8_t passes                       # consecutive passes just made, at most 100
     int8_t ko_rule                      # C_KO_SIMPLE, C_KO_POSITIONAL or C_KO_SITUATIONAL
     int8_t suicide                      # 1 if a move may remove its own chain
+    uint64_t[NUM_SETS][NUM_WORDS] sets  # of the points on the board by what is on them; bit v % 64 of word v / 64
     int16_t[NUM_LAST_MOVES] last_moves  # latest first: a vertex, PASS_VERTEX, or NO_VERTEX before the game began
     int16_t[MAX_POINTS] empty           # the empty vertices, in no particular order
     Cell[NUM_VERTICES] cells

@@ -19,7 +19,7 @@ from minigo.data.shards import ShardError, ShardHeader, read_shard, write_shard
 from minigo.gates import Score, Verdict, gate_from_config
 from minigo.inference.evaluator import Evaluator
 from minigo.match import MatchGame, derived_seed, play_games, points_from_record
-from minigo.players import MAX_GAMES_TOGETHER, SearchPlayer, match_search
+from minigo.players import MAX_BATCH_ROWS, SearchPlayer, match_search
 from minigo.run import Champion, Run, StaleError
 
 POLL_SECONDS: Final = 5.0
@@ -186,6 +186,7 @@ class _GateMatch:
 
     def _header(self, index: int) -> ShardHeader:
         config = self._run.config
+        evaluator = self._load_evaluator(self._run.network_path(self._networks[0]))
         return ShardHeader(
             network=self._networks[0],
             network_sha256=self._sha256,
@@ -195,9 +196,9 @@ class _GateMatch:
             sequence=index,
             rules=config.game.rules,
             board_size=config.game.board_size,
-            backend=config.machine.backend,
-            precision=config.machine.precision,
-            batch_rows=MAX_GAMES_TOGETHER,
+            backend=evaluator.backend,
+            precision=evaluator.precision,
+            batch_rows=MAX_BATCH_ROWS,
             minigo_version=__version__,
         )
 

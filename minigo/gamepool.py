@@ -17,13 +17,14 @@ from numpy.typing import NDArray
 
 from cc_kernels import scoring
 from cc_kernels.board import Board
+from cc_kernels.cache import EvaluationCache
 from cc_kernels.playouts import random_game
 from minigo import __version__
 from minigo.config import Config
 from minigo.data.shards import RANDOM_PLAYOUTS, ShardHeader
 from minigo.go.position import Position
 from minigo.go.record import POLICY_SCALE, GameRecord
-from minigo.inference.evaluator import Evaluation, Evaluator, Leaves
+from minigo.inference.evaluator import Evaluator
 from minigo.search import Search, SearchResult
 
 
@@ -38,7 +39,7 @@ class Progress:
     evaluations: int = 0  # these two count on during a game, the others when its shard is finished
     searches: int = 0
     black_wins: int = 0
-    lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    lock: threading.Lock = field(default_factory=threading.Lock, repr=False, init=False, compare=False)
 
     def add(self, records: Iterable[GameRecord]) -> None:
         """Counts the games of a finished shard."""
@@ -50,6 +51,20 @@ class Progress:
                 self.targets += len(record.target_plies)
                 self.black_wins += record.score_for_black > 0
 
+    def snapshot(self) -> "Progress":
+        """The counts of this moment."""
+        with self.lock:
+            return Progress(**self.counts())
+
+    def since(self, earlier: "Progress") -> "Progress":
+        """What has been done since a snapshot of this was taken."""
+        before = earlier.counts()
+        return Progress(**{name: count - before[name] for name, count in self.snapshot().counts().items()})
+
+    def counts(self) -> dict[str, int]:
+        """Every count by its name."""
+        return {name: count for name, count in vars(self).items() if name != "lock"}
+
 
 @dataclass
 class Shard:
@@ -58,14 +73,30 @@ class Shard:
     header: ShardHeader
     evaluator: Evaluator | None  # None: random playouts
     num_games: int
+    cache: EvaluationCache | None = None  # what is remembered of the network's evaluations; changes no game
     started: int = 0
     records: list[GameRecord] = field(default_factory=list)
 
 
+@dataclass
+class _Network:
+    """A network that some of a pool's games are played with."""
+
+    evaluator: Evaluator
+    cache: EvaluationCache | None
+    games: int = 0
+
+
 def new_shard(
-    config: Config, network: str, network_sha256: str, evaluator: Evaluator | None, worker: str, sequence: int
+    config: Config,
+    network: str,
+    network_sha256: str,
+    evaluator: Evaluator | None,
+    worker: str,
+    sequence: int,
+    cache: EvaluationCache | None = None,
 ) -> Shard:
-    """A shard that is yet to be played; its games follow from these arguments alone."""
+    """A shard that is yet to be played; its games follow from these arguments alone, whatever the cache holds."""
     header = ShardHeader(
         network=network,
         network_sha256=network_sha256,
@@ -80,13 +111,13 @@ def new_shard(
         batch_rows=config.machine.batch_rows if evaluator is not None else 0,
         minigo_version=__version__,
     )
-    return Shard(header, evaluator, config.selfplay.games_per_shard)
+    return Shard(header, evaluator, config.selfplay.games_per_shard, cache)
 
 
 class Game:
     """One self-play game and what its searches found, until it ends."""
 
-    def __init__(self, config: Config, shard: Shard, index: int) -> None:
+    def __init__(self, config: Config, shard: Shard, index: int, group: int = 0) -> None:
         header = shard.header
         words = [header.seed, zlib.crc32(header.worker.encode()), header.sequence, index]
         if header.network == RANDOM_PLAYOUTS:
@@ -95,6 +126,7 @@ class Game:
         self.random = np.random.default_rng(self.seed)
         self.config = config
         self.shard = shard
+        self.group = group  # of its network, in the pool that plays it
         self.game_id = f"{header.network}-{header.worker}-{header.sequence:06d}-{index:04d}"
         self.board = self._open()
         self.is_full = False
@@ -181,7 +213,7 @@ def play_random_shard(config: Config, shard: Shard) -> list[GameRecord]:
 
 
 class GamePool:
-    """The games that one thread plays together: the rows of its batch.
+    """The games that one thread plays together. There may be more of them than rows in a batch, so that it is full.
 
     Args:
         config: of the run.
@@ -208,24 +240,37 @@ class GamePool:
             config.game.board_size,
             self._num_games,
             max_simulations=max(selfplay.num_simulations, selfplay.fast_simulations),
+            batch_rows=config.machine.batch_rows,
         )
         self._games: dict[int, Game] = {}
+        self._networks: dict[int, _Network] = {}  # by the group of their games in the search
         self._opening: Shard | None = None  # the shard that still has games to start
 
-    def run(self, stop: threading.Event) -> None:
-        """Plays until there are no more shards, or until told to stop; unfinished games are dropped then."""
+    def run(self, stop: threading.Event, may_go_on: Callable[[], bool] = lambda: True) -> None:
+        """Plays until there are no more shards, or until told to stop; unfinished games are dropped then.
+
+        Args:
+            stop: ends play within a batch.
+            may_go_on: asked before every batch; play pauses while it takes its time, and ends if it is False.
+        """
         for row in range(self._num_games):
             self._start_game(row)
-        while self._games and not stop.is_set():
-            leaves = self._search.select_leaves()
-            if leaves.count:
-                self._search.backup(self._evaluate(leaves))
+        while self._games and not stop.is_set() and may_go_on():
+            evaluations = sum(self._search_on(group) for group in list(self._networks))
             done = [row for row in self._search.trees.done_games().tolist() if row in self._games]
             with self._progress.lock:
-                self._progress.evaluations += leaves.count
+                self._progress.evaluations += evaluations
                 self._progress.searches += len(done)
             for row in done:
                 self._play(row)
+
+    def _search_on(self, group: int) -> int:
+        """One batch for the games of one network: how many positions it evaluated."""
+        network = self._networks[group]
+        leaves = self._search.select_leaves(network.cache, group)
+        if leaves.count:
+            self._search.backup(network.evaluator.evaluate(leaves))
+        return leaves.count
 
     def _start_game(self, row: int) -> None:
         if self._opening is None or self._opening.started == self._opening.num_games:
@@ -233,39 +278,43 @@ class GamePool:
         shard = self._opening
         if shard is None:
             return
-        game = Game(self._config, shard, shard.started)
+        game = Game(self._config, shard, shard.started, self._group_of(shard))
         shard.started += 1
         self._games[row] = game
-        self._search.start(row, game.board, game.next_simulations(), game.random)
+        self._networks[game.group].games += 1
+        self._start_search(row, game)
+
+    def _group_of(self, shard: Shard) -> int:
+        """The group of a shard's network: another one only while it takes over from the one before."""
+        if shard.evaluator is None:
+            raise ValueError("a pool plays shards of networks; random playouts have none")
+        for group, network in self._networks.items():
+            if network.evaluator is shard.evaluator:
+                return group
+        group = min(set(range(len(self._networks) + 1)) - self._networks.keys())
+        self._networks[group] = _Network(shard.evaluator, shard.cache)
+        return group
+
+    def _start_search(self, row: int, game: Game) -> None:
+        self._search.start(row, game.board, game.next_simulations(), game.random, game.group)
 
     def _play(self, row: int) -> None:
         game = self._games[row]
         if not game.play(self._search.result(row)):
-            self._search.start(row, game.board, game.next_simulations(), game.random)
+            self._start_search(row, game)
             return
         self._search.trees.stop(row)
         del self._games[row]
+        network = self._networks[game.group]
+        network.games -= 1
         game.shard.records.append(game.record())
         if len(game.shard.records) == game.shard.num_games:
             game.shard.records.sort(key=lambda record: record.game_id)
             self._progress.add(game.shard.records)
             self._on_finished(game.shard)
         self._start_game(row)
-
-    def _evaluate(self, leaves: Leaves) -> Evaluation:
-        """Evaluates each leaf with its shard's network; there are two while one takes over from another."""
-        evaluators = {id(game.shard.evaluator): game.shard.evaluator for game in self._games.values()}
-        evaluations = {key: evaluator.evaluate(leaves) for key, evaluator in evaluators.items() if evaluator}
-        if len(evaluations) == 1:
-            return next(iter(evaluations.values()))
-        rows = self._search.row_games[: leaves.count].tolist()
-        chosen = [evaluations[id(self._games[game].shard.evaluator)] for game in rows]
-        return Evaluation(
-            policy=np.stack([evaluation.policy[row] for row, evaluation in enumerate(chosen)]),
-            value=np.array([evaluation.value[row] for row, evaluation in enumerate(chosen)]),
-            score_lead=np.array([evaluation.score_lead[row] for row, evaluation in enumerate(chosen)]),
-            ownership=None,
-        )
+        if network.games == 0:
+            del self._networks[game.group]
 
 
 def play_shard(config: Config, shard: Shard) -> list[GameRecord]:

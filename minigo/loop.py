@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """The whole system on one machine: play, train, evaluate, promote, again and again, until the budget is used.
 
-What comes next is read from the run, so a loop that was killed anywhere goes on where the run says it is. Start at
+Games are played in the background all the while, with the threads that training and matches leave to it. What comes
+next is read from the run, so a loop that was killed anywhere goes on where the run says it is. Start at
 `run_loop`; one turn of it is `Loop.advance`.
 """
 
+import contextlib
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
@@ -24,12 +26,13 @@ from minigo.match import play_match
 from minigo.players import RandomPlayer, SearchPlayer, match_search
 from minigo.run import Champion, Run, RunError
 from minigo.search import Search, run_search
-from minigo.selfplay import ShardSource, num_threads, play_games, play_random_games
+from minigo.selfplay import BackgroundPlay, num_threads, play_random_games
 from minigo.status import StatusDisplay, duration
 
 WORKER: Final = "loop"
 OPENING_SIMULATIONS: Final = 64
 REPORT_SECONDS: Final = 60.0
+GATHER_SECONDS: Final = 2.0  # then the run is looked at again: others may have published games, too
 
 _log = logging.getLogger(__name__)
 
@@ -70,7 +73,7 @@ def run_loop(run: Run, services: Services, stop: threading.Event) -> str:
         What the run has come to, as text for a person.
     """
     loop = Loop(run, services, stop)
-    with StatusDisplay(loop.describe, loop.publish_status):
+    with StatusDisplay(loop.describe, loop.publish_status), contextlib.closing(loop):
         while not stop.is_set() and not loop.is_finished():
             loop.advance()
         if not stop.is_set():
@@ -94,8 +97,10 @@ class Loop:
         self._generation_seconds = 0.0
         self._reported = self.elapsed
         self._phase = "starting"
-        self._progress = Progress()
-        self._phase_started = time.monotonic()
+        self._random = Progress()
+        self._selfplay = BackgroundPlay(run, WORKER, lambda name: services.load_evaluator(run.network_path(name)))
+        self._counted = Progress()  # what of the self-play is in the metrics
+        self._counted_at = time.monotonic()
         self._games_before = self._published_games()
         self._losses = ""
         self._verdict = ""
@@ -112,6 +117,15 @@ class Loop:
     def generation(self) -> int:
         """Networks trained so far."""
         return max(0, len(self._run.networks()) - 1)
+
+    @property
+    def games(self) -> int:
+        """Games of the run when this began to work on it, and those that it has played since."""
+        return self._games_before + self._random.games + self._selfplay.progress.games
+
+    def close(self) -> None:
+        """Ends self-play; what is unfinished is dropped."""
+        self._selfplay.close()
 
     def _published_games(self) -> int:
         """Games of the run that anybody has published and nobody has put into quarantine."""
@@ -136,7 +150,7 @@ class Loop:
         elif (candidate := next_candidate(self._run, champion)) is not None:
             self._evaluate(candidate)
         elif (missing := self._missing_shards()) > 0:
-            self._play(missing)
+            self._gather(missing)
         else:
             self._train()
 
@@ -153,27 +167,39 @@ class Loop:
         new = len(set(self._run.shards()) - self._run.consumed_shards() - self._run.quarantined().keys())
         return wanted - new if new < max(1, int(wanted * (1 - config.train.holdout_share))) else 0
 
-    def _play(self, shards: int) -> None:
-        run, config = self._run, self._config
+    def _gather(self, missing: int) -> None:
+        """Lets games be played until so many more shards are there, or for a while."""
         self._begin("self-play")
-        if self.generation == 0 and config.selfplay.random_games:
-            play_random_games(run, WORKER, shards, self._stop, self._progress)
-            self._count_games(RANDOM_PLAYOUTS)
+        if self.generation == 0 and self._config.selfplay.random_games:
+            play_random_games(self._run, WORKER, missing, self._stop, self._random)
+            self._count_games(RANDOM_PLAYOUTS, self._random)
             return
-        champion = self._champion()
-        _, info = run.network_files(champion.network)
-        evaluator = self._services.load_evaluator(run.network_path(champion.network))
-        source = ShardSource(
-            run,
-            WORKER,
-            lambda: (champion.network, str(info["weights_sha256"]), evaluator),
-            shards * config.selfplay.games_per_shard,
-        )
-        play_games(run, source.next, num_threads=num_threads(config), stop=self._stop, progress=self._progress)
-        self._count_games(champion.network)
+        if not self._selfplay.has_begun:
+            self._counted_at = time.monotonic()
+            self._selfplay.start()
+        self._selfplay.wait(self._selfplay.shards + missing, GATHER_SECONDS, self._stop)
 
-    def _count_games(self, network: str) -> None:
-        progress, seconds = self._progress, time.monotonic() - self._phase_started
+    @contextlib.contextmanager
+    def _lent_threads(self) -> Iterator[None]:
+        """Self-play goes on beside some other work, with the threads that it leaves, at most a generation ahead."""
+        config = self._config
+        taken = config.machine.training_threads
+        limit = -(-config.loop.games_per_generation // config.selfplay.games_per_shard)
+        self._selfplay.lend(taken if taken else num_threads(config), limit)
+        try:
+            yield
+        finally:
+            self._selfplay.take_back()
+        self._selfplay.check()
+
+    def _count_selfplay(self) -> None:
+        """Puts what was played since the last time into the metrics."""
+        self._count_games(self._champion().network, self._selfplay.progress.since(self._counted))
+        self._counted = self._selfplay.progress.snapshot()
+
+    def _count_games(self, network: str, progress: Progress) -> None:
+        seconds = time.monotonic() - self._counted_at
+        self._counted_at = time.monotonic()
         if progress.games:
             row = {
                 "games": progress.games,
@@ -185,7 +211,6 @@ class Loop:
                 "moves_per_game": progress.moves / progress.games,
             }
             self._record("selfplay", {"network": network, **row})
-            self._games_before = self._published_games()
             _log.info(
                 "self-play: %d games in %s, %.0f positions/s, %.0f evaluations/s, Black won %.0f %%",
                 progress.games,
@@ -194,15 +219,17 @@ class Loop:
                 progress.evaluations / seconds,
                 100 * row["black_win_share"],
             )
-        self._progress = Progress()
 
     def _train(self) -> None:
+        if self.generation > 0:
+            self._count_selfplay()
         self._begin("training")
         loop = self._config.loop
         share = self.elapsed / (60 * loop.minutes) if loop.minutes else 1.0
         if loop.generations:
             share = max(share, (self.generation + 1) / loop.generations)
-        self._services.trainer.train(min(1.0, share), self._stop)
+        with self._lent_threads():
+            self._services.trainer.train(min(1.0, share), self._stop)
         self._describe_training()
         if self._losses:
             _log.info("training: %s", self._losses)
@@ -210,15 +237,16 @@ class Loop:
     def _evaluate(self, candidate: str) -> None:
         self._begin("evaluation")
         champion = self._run.champion()
-        verdict = evaluate_candidate(
-            self._run,
-            candidate,
-            champion,
-            self._config.evaluate,
-            self._services.load_evaluator,
-            progress=self._show_score,
-            stop=self._stop,
-        )
+        with self._lent_threads():
+            verdict = evaluate_candidate(
+                self._run,
+                candidate,
+                champion,
+                self._config.evaluate,
+                self._services.load_evaluator,
+                progress=self._show_score,
+                stop=self._stop,
+            )
         if verdict is None:
             return
         self._describe_verdict(verdict)
@@ -261,7 +289,8 @@ class Loop:
         return search.result(0)
 
     def conclude(self) -> None:
-        """Measures the champion against chance and against generation 0, once."""
+        """Ends self-play and measures the champion against chance and against generation 0, once."""
+        self._selfplay.close()
         champion = self._champion()
         opponents = ("random", self._run.networks()[0])
         for opponent in opponents:
@@ -298,9 +327,9 @@ class Loop:
         return champion
 
     def _begin(self, phase: str) -> None:
-        self._phase = phase
-        self._phase_started = time.monotonic()
-        self.publish_status(phase)
+        if phase != self._phase:
+            self._phase = phase
+            self.publish_status(phase)
 
     def _rows(self, kind: str) -> list[dict[str, Any]]:
         return [row for row in self._run.metrics("loop") if row["kind"] == kind]
@@ -338,11 +367,12 @@ class Loop:
         number = self.generation + (self._phase in ("self-play", "training"))
         parts = [
             f"generation {number}: {self._phase}",
-            f"{self._games_before + self._progress.games} games",
+            f"{self.games} games",
         ]
-        seconds = time.monotonic() - self._phase_started
-        if self._progress.searches and seconds > 1:
-            parts.append(f"{self._progress.searches / seconds:.0f} positions/s")
+        searches = self._selfplay.progress.searches - self._counted.searches
+        seconds = time.monotonic() - self._counted_at
+        if searches and seconds > 1:
+            parts.append(f"{searches / seconds:.0f} positions/s")
         parts += [part for part in (self._losses, self._verdict, self._elo) if part]
         return share, " | ".join([*parts, f"{duration(left)} left"])
 
@@ -361,9 +391,7 @@ class Loop:
     def summary(self) -> str:
         """What the run has come to."""
         champion = self._run.champion()
-        lines = [
-            f"{self._run.url}: {self.generation} generations, {self._games_before} games, {duration(self.elapsed)}"
-        ]
+        lines = [f"{self._run.url}: {self.generation} generations, {self.games} games, {duration(self.elapsed)}"]
         if champion is None:
             return lines[0]
         openings = [row for row in self._rows("opening") if row["network"] == champion.network]

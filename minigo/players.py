@@ -16,7 +16,8 @@ from typing import Final, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from cc_kernels.features import NUM_PLANES, NUM_SCALARS, NUM_SYMMETRIES, position_key, write_features
+from cc_kernels.cache import EvaluationCache
+from cc_kernels.features import NUM_PLANES, NUM_SCALARS, position_key, position_symmetry, write_features
 from cc_kernels.playouts import random_game
 from minigo.config import GameConfig, MatchConfig, SearchConfig
 from minigo.engines.external import GtpClient, PlayerError
@@ -41,6 +42,7 @@ __all__ = [
 ]
 
 MAX_GAMES_TOGETHER: Final = 64
+MAX_BATCH_ROWS: Final = 32  # in a match, a player is to move in half of the games
 MAX_NODES: Final = 1 << 17  # of all trees that one player holds; on 19x19 a node takes 2.2 kB
 MAX_TIMED_SIMULATIONS: Final = 100_000  # of a choice that is limited by time
 START_SECONDS: Final = 60.0  # an outside engine may take this long to load and for anything but its moves
@@ -154,7 +156,7 @@ class PolicyPlayer(BatchPlayer):
         choices = []
         for row, (position, seed) in enumerate(zip(positions, seeds, strict=True)):
             opening = len(position.moves) < self._temperature_plies
-            images = move_images(position.board_size)[int(leaves.keys[row]) % NUM_SYMMETRIES]
+            images = move_images(position.board_size)[position_symmetry(position.board)]
             policy = np.where(position.legal_moves(), evaluation.policy[row, images], 0.0)
             move = _sample(policy, self._temperature if opening else 0.0, seed)
             value, lead = float(evaluation.value[row]), float(evaluation.score_lead[row])
@@ -172,6 +174,7 @@ class SearchPlayer(BatchPlayer):
             whenever it is asked for; None: count simulations.
         seed: of the choices made one at a time.
         name: says who plays; by default the evaluator's name.
+        cached_positions: evaluations that are remembered from choice to choice; 0: none. Changes no choice.
     """
 
     def __init__(
@@ -182,6 +185,7 @@ class SearchPlayer(BatchPlayer):
         seconds: float | None = None,
         seed: int = 0,
         name: str | None = None,
+        cached_positions: int = 0,
     ) -> None:
         super().__init__(evaluator.name if name is None else name, seed)
         if seconds is not None:
@@ -191,6 +195,8 @@ class SearchPlayer(BatchPlayer):
         self._seconds = seconds
         self._max_together = max(1, min(MAX_GAMES_TOGETHER, MAX_NODES // config.num_simulations))
         self._search: Search | None = None
+        self._cached_positions = cached_positions
+        self._cache: EvaluationCache | None = None
         self._shape = (0, 0)  # board size and number of games of `_search`
 
     def choose_many(self, positions: Sequence[Position], seeds: Sequence[int]) -> list[Choice]:
@@ -206,9 +212,9 @@ class SearchPlayer(BatchPlayer):
         for game, (position, seed) in enumerate(zip(positions, seeds, strict=True)):
             search.reset(game, position, simulations=self._config.num_simulations, seed=seed)
         if self._seconds is None:
-            run_search(search, self._evaluator)
+            run_search(search, self._evaluator, self._cache)
         else:
-            _run_for(search, self._evaluator, self._seconds)
+            _run_for(search, self._evaluator, self._cache, self._seconds)
         return [_choice_from(search.result(game)) for game in range(len(positions))]
 
     def _search_for(self, board_size: int, count: int) -> Search:
@@ -217,7 +223,11 @@ class SearchPlayer(BatchPlayer):
         if self._search is None or size != board_size or games < count:
             games = _rows(max(count, games if size == board_size else 0), self._max_together)
             simulations = self._config.num_simulations
-            self._search = Search(self._config, board_size, games, max_simulations=simulations)
+            leaves = self._config.leaves_per_batch
+            rows = max(leaves, min(games * leaves, MAX_BATCH_ROWS))
+            self._search = Search(self._config, board_size, games, max_simulations=simulations, batch_rows=rows)
+            if self._cached_positions and size != board_size:
+                self._cache = EvaluationCache(board_size, self._cached_positions)
             self._shape = (board_size, games)
         return self._search
 
@@ -361,16 +371,15 @@ def match_search(search: SearchConfig, match: MatchConfig) -> SearchConfig:
 def leaves_of(positions: Sequence[Position], rows: int) -> Leaves:
     """The positions as a batch of `rows` rows; the rows left over are padding.
 
-    As in a search, a row's key chooses its symmetry: its lowest three bits.
+    As in a search, each is written in its `position_symmetry`.
     """
     size = positions[0].board_size
     planes = np.zeros((rows, size, size, NUM_PLANES), np.uint8)
     scalars = np.zeros((rows, NUM_SCALARS), np.float32)
     keys = np.zeros(rows, np.uint64)
     for row, position in enumerate(positions):
-        key = position_key(position.board)
-        write_features(position.board, planes[row], scalars[row], key % NUM_SYMMETRIES)
-        keys[row] = key
+        write_features(position.board, planes[row], scalars[row], position_symmetry(position.board))
+        keys[row] = position_key(position.board)
     return Leaves(planes, scalars, keys, len(positions))
 
 
@@ -387,9 +396,9 @@ def _sample(policy: NDArray[np.floating], temperature: float, seed: int) -> int:
     return int(np.random.default_rng(seed).choice(len(weights), p=weights / weights.sum()))
 
 
-def _run_for(search: Search, evaluator: Evaluator, seconds: float) -> None:
+def _run_for(search: Search, evaluator: Evaluator, cache: EvaluationCache | None, seconds: float) -> None:
     deadline = time.monotonic() + seconds
-    while (leaves := search.select_leaves()).count:
+    while (leaves := search.select_leaves(cache)).count:
         search.backup(evaluator.evaluate(leaves))
         if time.monotonic() >= deadline:
             break

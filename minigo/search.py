@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cc_kernels.board import Board
+from cc_kernels.cache import EvaluationCache
 from cc_kernels.features import NUM_PLANES, NUM_SCALARS
 from cc_kernels.tree import RootResult, SearchTrees
 from minigo.config import SearchConfig
@@ -26,10 +27,18 @@ class Search:
         board_size: N of every game.
         num_games: G.
         max_simulations: the most that any search will ask for; by default the config's number.
+        batch_rows: positions in a full batch, at least `config.leaves_per_batch`; by default, as many as all games
+            together can fill. With fewer, games take turns.
     """
 
     def __init__(
-        self, config: SearchConfig, board_size: int, num_games: int, *, max_simulations: int | None = None
+        self,
+        config: SearchConfig,
+        board_size: int,
+        num_games: int,
+        *,
+        max_simulations: int | None = None,
+        batch_rows: int | None = None,
     ) -> None:
         self.config = config
         self.num_games = num_games
@@ -48,6 +57,7 @@ class Search:
             score_weight=config.score_weight,
             noise_share=config.dirichlet_share,
             prune_pass_alive=config.prune_pass_alive,
+            batch_rows=0 if batch_rows is None else batch_rows,
         )
         rows = self.trees.batch_size
         self._planes = np.zeros((rows, board_size, board_size, NUM_PLANES), np.uint8)
@@ -65,11 +75,21 @@ class Search:
         """
         self.start(game, position.board, simulations or self.config.num_simulations, np.random.default_rng(seed))
 
-    def start(self, game: int, board: Board, simulations: int, random: np.random.Generator | None) -> None:
-        """Searches a kernel's board from an empty tree; without a generator, no noise and no sampling."""
+    def start(
+        self, game: int, board: Board, simulations: int, random: np.random.Generator | None, group: int = 0
+    ) -> None:
+        """Searches a kernel's board from an empty tree.
+
+        Args:
+            game: which of the games.
+            board: the position, which is copied.
+            simulations: how many to make.
+            random: draws noise, and the move in the opening; None: no noise and no sampling.
+            group: of games that share batches, because one network evaluates them; 0 to G.
+        """
         self._randoms[game] = random
         self._plies[game] = board.move_count
-        self.trees.start(game, board, simulations, self._noise(random))
+        self.trees.start(game, board, simulations, self._noise(random), group)
 
     def extend(self, game: int, simulations: int, random: np.random.Generator) -> None:
         """Goes on with a PUCT tree as it is, to so many simulations in all."""
@@ -81,12 +101,16 @@ class Search:
         self._plies[game] += 1
         return self.trees.advance(game, move)
 
-    def select_leaves(self) -> Leaves:
-        """The next leaves of every game that still searches; a count of 0 when all are done.
+    def select_leaves(self, cache: EvaluationCache | None = None, group: int = 0) -> Leaves:
+        """The next leaves of games that still search; a count of 0 when all are done.
 
         The arrays are the search's own and are overwritten by the next call.
+
+        Args:
+            cache: evaluations by the group's network, used at once; `backup` adds what it is given.
+            group: whose leaves.
         """
-        count = self.trees.select(self._planes, self._scalars, self._keys, self.row_games)
+        count = self.trees.select(self._planes, self._scalars, self._keys, self.row_games, cache, group)
         return Leaves(self._planes, self._scalars, self._keys, count)
 
     def backup(self, evaluation: Evaluation) -> None:
@@ -118,15 +142,15 @@ class Search:
         if random is None:
             return None
         if config.algorithm == "gumbel":
-            return config.gumbel_scale * random.gumbel(size=self.num_moves) if config.gumbel_scale else None
+            return random.gumbel(scale=config.gumbel_scale, size=self.num_moves) if config.gumbel_scale else None
         if config.dirichlet_alpha == 0.0:
             return None
         return random.standard_gamma(config.dirichlet_alpha / self.num_moves, self.num_moves) + 1e-30
 
 
-def run_search(search: Search, evaluator: Evaluator) -> None:
-    """Searches until every game of `search` is done."""
-    while (leaves := search.select_leaves()).count:
+def run_search(search: Search, evaluator: Evaluator, cache: EvaluationCache | None = None) -> None:
+    """Searches until every game of group 0 is done; `cache` holds evaluations by the same evaluator."""
+    while (leaves := search.select_leaves(cache)).count:
         search.backup(evaluator.evaluate(leaves))
 
 

@@ -10,13 +10,44 @@ import threading
 import time
 import zlib
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Final
 
+from cc_kernels.cache import EvaluationCache
 from minigo.config import Config
 from minigo.data.shards import RANDOM_PLAYOUTS, ShardHeader, write_shard
 from minigo.gamepool import GamePool, Progress, Shard, new_shard, play_random_shard
 from minigo.inference.evaluator import Evaluator
 from minigo.run import CorruptError, Run, RunError
+
+PAUSE_SECONDS: Final = 0.5  # a paused thread looks so often whether play is over
+POLL_SECONDS: Final = 0.1
+
+
+class Throttle:
+    """How many of the self-play threads may play now; the others pause where they are.
+
+    Args:
+        threads: how many there are.
+    """
+
+    def __init__(self, threads: int) -> None:
+        self.threads = threads
+        self._allowed = threads
+        self._changed = threading.Condition()
+
+    def allow(self, threads: int) -> None:
+        """Lets so many threads play from now on: those with the smallest numbers."""
+        with self._changed:
+            self._allowed = threads
+            self._changed.notify_all()
+
+    def wait(self, thread: int, is_over: Callable[[], bool]) -> bool:
+        """Waits until this thread, counted from 0, may play; False if play is over instead."""
+        with self._changed:
+            while thread >= self._allowed and not is_over():
+                self._changed.wait(PAUSE_SECONDS)
+        return not is_over()
 
 
 def play_games(
@@ -26,6 +57,8 @@ def play_games(
     num_threads: int,
     stop: threading.Event,
     progress: Progress,
+    throttle: Throttle | None = None,
+    on_published: Callable[[], object] = lambda: None,
 ) -> None:
     """Plays shards in several threads and publishes each as it is finished.
 
@@ -35,23 +68,34 @@ def play_games(
         num_threads: each plays `machine.games_per_thread` games together.
         stop: ends self-play within a batch; unfinished shards are dropped.
         progress: counts on while this runs.
+        throttle: lets some threads pause.
+        on_published: called after each shard, by the thread that played it.
     """
     lock = threading.Lock()
     failed = threading.Event()
+    gate = throttle if throttle is not None else Throttle(num_threads)
+
+    def is_over() -> bool:
+        return stop.is_set() or failed.is_set()
 
     def locked_next() -> Shard | None:
         with lock:
-            return None if stop.is_set() or failed.is_set() else next_shard()
+            return None if is_over() else next_shard()
 
-    def play() -> None:
+    def finish(shard: Shard) -> None:
+        publish(run, shard)
+        on_published()
+
+    def play(thread: int) -> None:
         try:
-            GamePool(run.config, locked_next, lambda shard: publish(run, shard), progress).run(stop)
+            if gate.wait(thread, is_over):
+                GamePool(run.config, locked_next, finish, progress).run(stop, lambda: gate.wait(thread, is_over))
         except BaseException:
-            failed.set()  # the other threads start no new shard
+            failed.set()  # ends the other threads, too
             raise
 
     with ThreadPoolExecutor(num_threads, thread_name_prefix="selfplay") as threads:
-        for thread in [threads.submit(play) for _ in range(num_threads)]:
+        for thread in [threads.submit(play, number) for number in range(num_threads)]:
             thread.result()
 
 
@@ -88,6 +132,7 @@ class ShardSource:
         self._run = run
         self._worker = worker
         self._load_champion = load_champion
+        self._cache: tuple[str, EvaluationCache | None] = ("", None)
         self._sequence = run.next_sequence(worker)
         size = run.config.selfplay.games_per_shard
         self._left = None if num_games is None else -(-num_games // size)
@@ -99,8 +144,17 @@ class ShardSource:
         if self._left is not None:
             self._left -= 1
         network, sha256, evaluator = self._load_champion()
+        if sha256 != self._cache[0]:
+            self._cache = (sha256, new_cache(self._run.config))
         self._sequence += 1
-        return new_shard(self._run.config, network, sha256, evaluator, self._worker, self._sequence - 1)
+        sequence, cache = self._sequence - 1, self._cache[1]
+        return new_shard(self._run.config, network, sha256, evaluator, self._worker, sequence, cache)
+
+
+def new_cache(config: Config) -> EvaluationCache | None:
+    """An empty cache for one network's evaluations, as large as the config wants it; None: none."""
+    machine = config.machine
+    return EvaluationCache(config.game.board_size, machine.cached_positions) if machine.cached_positions else None
 
 
 class ChampionFollower:
@@ -140,6 +194,111 @@ class ChampionFollower:
         _, info = self._run.network_files(champion.network)
         self._current = (champion.network, info["weights_sha256"], self._load_network(champion.network))
         logging.info("self-play follows network %s", champion.network)
+
+
+class BackgroundPlay:
+    """Self-play that goes on while other work is done, with the threads that the work leaves to it.
+
+    Args:
+        run: whose champion plays, and where shards are published.
+        worker: this worker's own id.
+        load_network: makes an evaluator of a published network.
+    """
+
+    def __init__(self, run: Run, worker: str, load_network: Callable[[str], Evaluator]) -> None:
+        self.progress = Progress()
+        self.shards = 0  # published since it was made
+        self._run = run
+        self._worker = worker
+        self._follower = ChampionFollower(run, load_network, poll_seconds=0.0)
+        self._ended = threading.Event()
+        self._thread: Future[None] | None = None
+        self._lock = threading.Lock()
+        self._throttle = Throttle(num_threads(run.config))
+        self._lent = 0
+        self._limit: int | None = None
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether it plays, or has been made to pause."""
+        return self._thread is not None
+
+    def start(self) -> None:
+        """Begins to play, unless it has begun."""
+        if self._thread is None:
+            source = ShardSource(self._run, self._worker, self._follower, None)
+            self._thread = in_background("self-play", lambda: self._play(source))
+
+    def lend(self, threads: int, shard_limit: int) -> None:
+        """Plays with so many threads less until `take_back`, and pauses when so many shards more are published."""
+        with self._lock:
+            self._lent, self._limit = threads, self.shards + shard_limit
+        self._share()
+
+    def take_back(self) -> None:
+        """Plays with all threads again."""
+        with self._lock:
+            self._lent, self._limit = 0, None
+        self._share()
+
+    def wait(self, shards: int, seconds: float, stop: threading.Event) -> None:
+        """Waits until so many shards have been published in all, or a time has passed, or for the end.
+
+        Raises:
+            Whatever ended play, if an error did.
+        """
+        deadline = time.monotonic() + seconds
+        while self.shards < shards and time.monotonic() < deadline and not stop.is_set():
+            self.check()
+            stop.wait(POLL_SECONDS)
+
+    def check(self) -> None:
+        """Raises what ended play, if an error did."""
+        if self._thread is not None and self._thread.done():
+            self._thread.result()
+
+    def close(self) -> None:
+        """Ends play within a batch; unfinished shards are dropped. Raises what ended it before, if an error did."""
+        self._ended.set()
+        if self._thread is not None:
+            self._thread.result()
+            self._thread = None
+
+    def _play(self, source: ShardSource) -> None:
+        play_games(
+            self._run,
+            source.next,
+            num_threads=self._throttle.threads,
+            stop=self._ended,
+            progress=self.progress,
+            throttle=self._throttle,
+            on_published=self._count,
+        )
+
+    def _count(self) -> None:
+        with self._lock:
+            self.shards += 1
+        self._share()
+
+    def _share(self) -> None:
+        with self._lock:
+            is_ahead = self._limit is not None and self.shards >= self._limit
+            self._throttle.allow(0 if is_ahead else max(0, self._throttle.threads - self._lent))
+
+
+def in_background(name: str, work: Callable[[], None]) -> "Future[None]":
+    """Starts work in a thread of its own that does not keep the program from ending."""
+    future: Future[None] = Future()
+
+    def run() -> None:
+        try:
+            work()
+            future.set_result(None)
+        except BaseException as error:  # noqa: BLE001 (raised again by whoever asks for the result)
+            future.set_exception(error)
+
+    threading.Thread(target=run, name=name, daemon=True).start()
+    return future
 
 
 def play_random_games(run: Run, worker: str, num_shards: int, stop: threading.Event, progress: Progress) -> None:

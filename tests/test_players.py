@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from cc_kernels.board import BLACK, WHITE
+from cc_kernels.features import position_key, position_symmetry
 from minigo.config import GameConfig, MatchConfig, SearchConfig
 from minigo.go.coords import move_from_vertex, vertex_from_move
 from minigo.go.position import Position
@@ -62,11 +63,17 @@ def vertex_of(choice: Choice, board_size: int = 5) -> str:
 
 
 class FixedEvaluator:
-    """Gives every position the same policy, as {vertex: probability}, and value."""
+    """Gives every position the same policy, as {vertex: probability}, and value.
+
+    A row does not tell its symmetry: a policy is turned with the positions that are named here.
+    """
 
     name = "fixed"
 
-    def __init__(self, policy: dict[str, float], value: float = 0.0) -> None:
+    def __init__(
+        self, policy: dict[str, float], value: float = 0.0, positions: tuple[Position, ...] = (EMPTY_BOARD,)
+    ) -> None:
+        self.symmetries = {position_key(shown.board): position_symmetry(shown.board) for shown in positions}
         self.policy = np.zeros(26, np.float32)
         for vertex, probability in policy.items():
             self.policy[move_from_vertex(vertex, 5)] = probability
@@ -77,7 +84,7 @@ class FixedEvaluator:
         batch = len(leaves.planes)
         self.batches.append((leaves.count, batch))
         values = np.full(batch, self.value, np.float32)
-        rows = [transform_policy(self.policy, 5, int(key) & 7) for key in leaves.keys]
+        rows = [transform_policy(self.policy, 5, self.symmetries.get(int(key), 0)) for key in leaves.keys]
         return Evaluation(np.array(rows), values, values * 10, None)
 
 
@@ -112,10 +119,13 @@ def test_random_player_repeats_itself_with_its_seed():
 
 
 def test_policy_player_takes_the_likeliest_legal_move():
-    player = PolicyPlayer(FixedEvaluator({"C3": 0.6, "D5": 0.3, "A1": 0.1}))
+    without_c3 = tuple(after(vertices) for vertices in ("C3", "C3 A2", "C3 A2 E1", "C3 B2 D1", "B4 C3"))
+    evaluator = FixedEvaluator({"C3": 0.6, "D5": 0.3, "A1": 0.1}, positions=(EMPTY_BOARD, *without_c3))
+    player = PolicyPlayer(evaluator)
+    assert len(set(evaluator.symmetries.values())) > 2
     assert vertex_of(player.choose(EMPTY_BOARD)) == "C3"
-    for vertices in ("C3", "C3 A2", "C3 A2 E1", "C3 B2 D1", "B4 C3"):  # under different symmetries
-        assert vertex_of(player.choose(after(vertices))) == "D5"
+    for position in without_c3:
+        assert vertex_of(player.choose(position)) == "D5"
 
 
 @pytest.mark.parametrize("vertices", ["", "C3", "C3 A2", "C3 A2 E1", "pass"])
@@ -143,7 +153,8 @@ def test_policy_player_tells_value_and_lead():
 
 def test_policy_player_samples_its_first_moves_at_its_temperature():
     """At temperature 0.5 probabilities 0.6 and 0.3 are squared: C3 four times as often as D4."""
-    player = PolicyPlayer(FixedEvaluator({"C3": 0.6, "D4": 0.3}), temperature=0.5, temperature_plies=2)
+    evaluator = FixedEvaluator({"C3": 0.6, "D4": 0.3}, positions=(EMPTY_BOARD, after("A1 B1")))
+    player = PolicyPlayer(evaluator, temperature=0.5, temperature_plies=2)
     choices = player.choose_many([EMPTY_BOARD] * 2000, range(2000))
     counts = Counter(vertex_of(choice) for choice in choices)
     assert set(counts) == {"C3", "D4"}
@@ -204,6 +215,26 @@ def test_search_player_goes_on_with_fewer_games_and_other_boards():
     assert player.choose_many([after("C3")], [0]) == many[:1]
     assert player.choose(Position.empty(7, 0.5, "cgos")).move <= 49
     assert player.choose_many([after("C3")], [0]) == many[:1]
+
+
+def test_search_player_remembers_evaluations_and_chooses_the_same():
+    class Counter(HashEvaluator):
+        rows = 0
+
+        def evaluate(self, leaves: Leaves) -> Evaluation:
+            self.rows += leaves.count
+            return super().evaluate(leaves)
+
+    evaluator, plain = Counter(1), SearchPlayer(HashEvaluator(1), SEARCH)
+    player = SearchPlayer(evaluator, SEARCH, cached_positions=1000)
+    positions = [after("C3"), after("D2"), Position.empty(7, 0.5, "cgos"), after("C3")]
+    rows = []
+    for position in positions:
+        assert player.choose_many([position], [0]) == plain.choose_many([position], [0])
+        rows.append(evaluator.rows)
+    assert player.choose_many([after("C3")], [0]) == plain.choose_many([after("C3")], [0])
+    assert evaluator.rows == rows[-1]  # a cache serves one board size; it was empty after the 7x7 board
+    assert rows[0] > 5
 
 
 def test_search_player_varies_its_opening_only():

@@ -99,7 +99,7 @@ def test_a_capture_that_decides_the_game_is_found_with_an_evaluator_that_knows_n
 
 
 def test_temperature_spreads_the_opening_and_ends_with_its_plies() -> None:
-    config = dataclasses.replace(CONFIG, gumbel_scale=0.0, temperature=1.0, temperature_plies=2)
+    config = dataclasses.replace(CONFIG, gumbel_scale=0.0, c_scale=0.0, temperature=1.0, temperature_plies=2)
     moves = {searched(EMPTY, config, seed=seed).move for seed in range(30)}
     later = {searched(EMPTY.play(0).play(1), config, seed=seed).move for seed in range(30)}
 

@@ -1,23 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
+import contextlib
 import dataclasses
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from cc_kernels.cache import EvaluationCache
 from minigo.config import Config, GameConfig, MachineConfig, SelfPlayConfig
 from minigo.data.shards import RANDOM_PLAYOUTS, read_shard
 from minigo.gamepool import GamePool, Progress, Shard, new_shard, play_random_shard, play_shard
 from minigo.go.record import GameRecord
 from minigo.inference.evaluator import Evaluation, Evaluator, HashEvaluator, Leaves
 from minigo.run import Run, RunError
-from minigo.selfplay import ChampionFollower, ShardSource, is_held_out, play_games, play_worker
+from minigo.selfplay import BackgroundPlay, ChampionFollower, ShardSource, is_held_out, play_games, play_worker
 
 CONFIG = Config(
     game=GameConfig(board_size=4, komi=1.5),
     selfplay=SelfPlayConfig(num_simulations=8, fast_simulations=2, games_per_shard=6, random_games=6),
-    machine=MachineConfig(games_per_thread=5),
+    machine=MachineConfig(games_per_thread=5, batch_rows=3),
     seed=3,
 )
 
@@ -210,3 +213,91 @@ def test_about_the_configured_share_of_shards_is_held_out() -> None:
     held = sum(is_held_out(config, shard(sequence).header) for sequence in range(2000))
 
     assert 140 < held < 260
+
+
+def test_a_cache_of_any_size_changes_no_game() -> None:
+    games = [
+        play_shard(CONFIG, new_shard(CONFIG, "000000", "0" * 64, HashEvaluator(1), "tester", 0, cache))
+        for cache in (None, EvaluationCache(4, 7), EvaluationCache(4, 10_000))
+    ]
+
+    assert games[0] == games[1] == games[2]
+
+
+def test_a_cache_saves_evaluations() -> None:
+    progress = [Progress(), Progress()]
+    for counts, cache in zip(progress, (None, EvaluationCache(4, 10_000)), strict=True):
+        shards = [new_shard(CONFIG, "000000", "0" * 64, HashEvaluator(1), "tester", 0, cache)]
+        GamePool(CONFIG, lambda todo=shards: todo.pop() if todo else None, lambda _: None, counts).run(
+            threading.Event()
+        )
+
+    assert progress[0].searches == progress[1].searches
+    assert progress[1].evaluations < 0.8 * progress[0].evaluations
+
+
+def test_every_batch_is_full_while_there_are_more_games_than_rows() -> None:
+    counts: list[int] = []
+
+    class Counting(HashEvaluator):
+        def evaluate(self, leaves: Leaves) -> Evaluation:
+            counts.append(leaves.count)
+            return super().evaluate(leaves)
+
+    config = dataclasses.replace(CONFIG, machine=MachineConfig(games_per_thread=16, batch_rows=4))
+    network = Counting(1)
+    shards = [new_shard(config, "000000", "0" * 64, network, "tester", sequence) for sequence in range(10)]
+    GamePool(config, lambda: shards.pop() if shards else None, lambda _: None, Progress()).run(threading.Event())
+
+    first = counts[: int(0.7 * len(counts))]  # the last games end in smaller company
+    assert sum(first) >= 0.99 * 4 * len(first)
+
+
+def background(folder: Path) -> BackgroundPlay:
+    return BackgroundPlay(run_with_champion(folder), "w", lambda _: HashEvaluator(1))
+
+
+def test_play_in_the_background_pauses_when_it_is_far_enough_ahead_and_goes_on(tmp_path: Path) -> None:
+    play, stop = background(tmp_path / "run"), threading.Event()
+    play.start()
+    with contextlib.closing(play):
+        play.lend(1, shard_limit=2)
+        play.wait(2, 20.0, stop)
+        assert play.shards >= 2
+        time.sleep(0.3)  # the threads come to rest, which takes them a batch
+        evaluations = play.progress.evaluations
+        time.sleep(0.3)
+        assert play.progress.evaluations == evaluations
+
+        play.take_back()
+        play.wait(play.shards + 2, 20.0, stop)
+        assert play.progress.evaluations > evaluations
+
+
+def test_lending_all_threads_pauses_play(tmp_path: Path) -> None:
+    play = background(tmp_path / "run")
+    play.lend(64, shard_limit=1000)
+    play.start()
+    with contextlib.closing(play):
+        time.sleep(0.3)
+        assert play.progress.evaluations == 0
+
+
+def test_an_error_in_the_background_reaches_whoever_waits(tmp_path: Path) -> None:
+    class Broken(HashEvaluator):
+        def evaluate(self, leaves: Leaves) -> Evaluation:  # noqa: ARG002
+            raise RuntimeError("no such device")
+
+    play = BackgroundPlay(run_with_champion(tmp_path / "run"), "w", lambda _: Broken(1))
+    play.start()
+    with pytest.raises(RuntimeError, match="no such device"):
+        play.wait(1, 20.0, threading.Event())
+
+
+def test_progress_counts_what_came_after_a_snapshot() -> None:
+    progress = Progress()
+    progress.add(play_shard(CONFIG, shard(0)))
+    earlier = progress.snapshot()
+    progress.add(play_shard(CONFIG, shard(1)))
+
+    assert earlier.games == progress.since(earlier).games == CONFIG.selfplay.games_per_shard

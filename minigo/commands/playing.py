@@ -140,12 +140,15 @@ def _gtp(values: FlagValues, stop: Event) -> int:  # noqa: ARG001 (a command's s
     seconds = values.seconds_per_move
 
     def load_player() -> "Player":
-        from minigo.inference.cache import CachedEvaluator
         from minigo.players import SearchPlayer
 
         search = dataclasses.replace(config.search, gumbel_scale=0.0, dirichlet_alpha=0.0)
-        evaluator = CachedEvaluator(evaluator_loader(config)(place), config.machine.cached_positions)
-        return SearchPlayer(evaluator, search, seconds=seconds if seconds else None)
+        return SearchPlayer(
+            evaluator_loader(config)(place),
+            search,
+            seconds=seconds if seconds else None,
+            cached_positions=config.machine.cached_positions,
+        )
 
     version = values.override_version
     serve(

@@ -13,6 +13,7 @@ from cc_kernels.features import (
     PLANE_NAMES,
     SCALAR_NAMES,
     position_key,
+    position_symmetry,
     symmetry_images,
     write_features,
 )
@@ -213,20 +214,77 @@ def test_scalars_of_a_wrong_shape_are_refused() -> None:
 # Keys
 
 
-def test_equal_keys_mean_equal_features_over_many_games() -> None:
+def canonical_content(board: Board) -> bytes:
+    """The same bytes for positions whose features are images of each other, and for no others."""
+    planes, scalars = features(board)
+    images = [transformed(planes, symmetry).tobytes() for symmetry in range(NUM_SYMMETRIES)]
+    return bytes([board.board_size, board.suicide]) + min(images) + scalars.tobytes()
+
+
+def row_content(board: Board) -> bytes:
+    """The features of a board as a search writes them."""
+    planes, scalars = features(board, position_symmetry(board))
+    return bytes([board.board_size]) + planes.tobytes() + scalars.tobytes()
+
+
+def test_keys_are_equal_exactly_if_features_are_images_of_each_other() -> None:
     rng = np.random.default_rng(4)
-    features_of_key: dict[int, bytes] = {}
+    content_of_key: dict[int, tuple[bytes, bytes]] = {}
+    key_of_content: dict[tuple[bytes, int], int] = {}
     repeated = 0
     for board, reference, num_moves in random_games(rng, 300):
         for _ in range(min(num_moves, 40)):
-            planes, scalars = features(board)
-            key, content = position_key(board), bytes([board.board_size]) + planes.tobytes() + scalars.tobytes()
-            repeated += key in features_of_key
-            assert features_of_key.setdefault(key, content) == content
+            key, content, row = position_key(board), canonical_content(board), row_content(board)
+            repeated += key in content_of_key
+            assert content_of_key.setdefault(key, (content, row)) == (content, row)
+            assert key_of_content.setdefault((content, board.to_play), key) == key
             play_random_move(rng, board, reference)
 
-    assert len(features_of_key) > 4000
+    assert len(content_of_key) > 4000
     assert repeated > 20
+
+
+def moved_game(board: Board, moves: list[tuple[int, int]], symmetry: int) -> Board:
+    """A game of the same size and rules with every move where a symmetry takes it."""
+    images = [*symmetry_images(board.board_size)[symmetry].tolist(), board.pass_move]
+    moved = Board(board.board_size, board.komi, board.ko_rule, board.suicide)
+    for color, move in moves:
+        moved.play(images[move], color)
+    return moved
+
+
+def test_images_of_a_position_share_key_and_row() -> None:
+    rng = np.random.default_rng(5)
+    ko_points, passes, symmetries = 0, 0, set()
+    for _ in range(120):
+        size, ko_rule, suicide = int(rng.integers(2, 10)), KO_RULES[rng.integers(3)], bool(rng.integers(2))
+        board, reference = Board(size, 6.5, ko_rule, suicide), ReferenceBoard(size, ko_rule, suicide)
+        for _ in range(int(rng.integers(2 * size**2))):
+            play_random_move(rng, board, reference)
+        ko_points += int(features(board)[0][:, :, 5].sum())
+        passes += board.passes > 0
+        symmetries.add(position_symmetry(board))
+        for symmetry in range(NUM_SYMMETRIES):
+            moved = moved_game(board, reference.moves, symmetry)
+            assert position_key(moved) == position_key(board)
+            assert row_content(moved) == row_content(board)
+
+    assert ko_points > 10
+    assert passes > 3
+    assert symmetries == set(range(NUM_SYMMETRIES))
+
+
+def test_a_symmetry_is_chosen_by_the_key_after_the_canonical_image() -> None:
+    """Positions that differ in komi alone have the same canonical image, and come up in all symmetries."""
+    board = Board(5)
+    play(board, "B1 C2")
+    rows = {}
+    for komi in range(40):
+        board.komi = komi
+        rows.setdefault(position_key(board) % NUM_SYMMETRIES, set()).add(row_content(board)[: 1 + 25 * NUM_PLANES])
+
+    assert [len(contents) for contents in rows.values()] == [1] * NUM_SYMMETRIES
+    assert len(set.union(*rows.values())) == NUM_SYMMETRIES
 
 
 def test_two_ways_to_the_same_features_have_the_same_key() -> None:

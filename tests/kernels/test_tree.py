@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from cc_kernels.board import BLACK, WHITE, Board
-from cc_kernels.features import NUM_PLANES, NUM_SCALARS
+from cc_kernels.features import NUM_PLANES, NUM_SCALARS, position_symmetry, write_features
 from cc_kernels.tree import SearchTrees
 from tests.support.diagrams import board_from_diagram, play, point, vertex
 from tests.support.evaluators import View, hash_judge, run_kernel, searched, uniform_judge
@@ -34,9 +34,9 @@ class Batch:
         self.policy = np.full((rows, size**2 + 1), 1.0, dtype=np.float32)
         self.value, self.score = np.zeros(rows, dtype=np.float32), np.zeros(rows, dtype=np.float32)
 
-    def select(self) -> int:
+    def select(self, group: int = 0) -> int:
         """Fills the batch."""
-        return self.trees.select(self.planes, self.scalars, self.keys, self.games)
+        return self.trees.select(self.planes, self.scalars, self.keys, self.games, group=group)
 
     def back_up_nothing(self) -> None:
         """Tells the kernel that all moves are alike."""
@@ -206,6 +206,82 @@ def test_rows_of_a_batch_are_overwritten_whole() -> None:
     assert set(np.unique(batch.planes)) == {0, 1}
     assert not (batch.scalars == 77).any()
     assert batch.games.tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("gumbel", [False, True])
+@pytest.mark.parametrize("leaves_per_game", [1, 3])
+@pytest.mark.parametrize("batch_rows", [3, 4, 7, 40])
+def test_a_game_s_search_does_not_depend_on_the_rows_of_a_batch(
+    gumbel: bool, leaves_per_game: int, batch_rows: int
+) -> None:
+    simulations = [3, 50, 17, 64, 1, 30]
+    plain = SearchTrees(6, 5, 64, leaves_per_game, gumbel)
+    other = SearchTrees(6, 5, 64, leaves_per_game, gumbel, batch_rows=batch_rows)
+    for trees in (plain, other):
+        for game, board in enumerate(boards(6)):
+            trees.start(game, board, simulations[game])
+        run_kernel(trees, hash_judge)
+
+    assert (plain.batch_size, other.batch_size) == (6 * leaves_per_game, batch_rows)
+    for game in range(6):
+        for name, column in plain.nodes(game).items():
+            np.testing.assert_array_equal(column, other.nodes(game)[name])
+
+
+def test_games_take_turns_in_batches_that_are_full_while_enough_of_them_search() -> None:
+    trees = SearchTrees(5, 5, 10, batch_rows=3)
+    for game, board in enumerate(boards(5)):
+        trees.start(game, board, 10)
+    batch = Batch(trees)
+    rows = []
+    while count := batch.select():
+        rows.append(batch.games[:count].tolist())
+        batch.back_up_nothing()
+
+    assert rows[:4] == [[0, 1, 2], [3, 4, 0], [1, 2, 3], [4, 0, 1]]
+    assert [len(row) for row in rows[:-2]] == [3] * (len(rows) - 2)
+    assert trees.done_games().tolist() == list(range(5))
+
+
+def test_a_group_s_batches_hold_its_games_only() -> None:
+    trees = SearchTrees(4, 5, 10, batch_rows=2)
+    for game, board in enumerate(boards(4)):
+        trees.start(game, board, 10, group=4 if game == 1 else game % 2)
+    batch = Batch(trees)
+    seen: dict[int, set[int]] = {0: set(), 1: set(), 2: set(), 4: set()}
+    for _ in range(30):
+        for group, games in seen.items():
+            games.update(batch.games[: batch.select(group)].tolist())
+            batch.back_up_nothing()
+
+    assert seen == {0: {0, 2}, 1: {3}, 2: set(), 4: {1}}
+    assert trees.done_games().tolist() == list(range(4))
+
+
+@pytest.mark.parametrize("group", [-1, 3])
+def test_a_group_that_does_not_exist_is_refused(group: int) -> None:
+    trees = SearchTrees(2, 5, 10)
+
+    with pytest.raises(ValueError, match="group must be in 0"):
+        trees.start(0, Board(5), 10, group=group)
+    with pytest.raises(ValueError, match="group must be in 0"):
+        Batch(trees).select(group)
+
+
+def test_the_symmetries_of_a_batch_are_those_its_rows_are_written_in() -> None:
+    trees = SearchTrees(5, 5, 10)
+    for game, board in enumerate(boards(5)):
+        trees.start(game, board, 10)
+    batch = Batch(trees)
+    count = batch.select()
+    symmetries = trees.symmetries()
+
+    assert symmetries.tolist() == [position_symmetry(board) for board in boards(5)]
+    assert len(set(symmetries.tolist())) > 1
+    for row in range(count):
+        planes, scalars = np.empty_like(batch.planes[0]), np.empty_like(batch.scalars[0])
+        write_features(boards(5)[row], planes, scalars, int(symmetries[row]))
+        np.testing.assert_array_equal(batch.planes[row], planes)
 
 
 # Noise

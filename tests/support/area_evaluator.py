@@ -12,6 +12,8 @@ class AreaEvaluator:
     """Counts stones, points next to one colour only, and stones in atari: soundly beats chance."""
 
     name = "area"
+    backend = "none"
+    precision = "float32"
 
     def evaluate(self, leaves: Leaves) -> Evaluation:
         """Judges by the difference in area; every move but a pass is as likely."""

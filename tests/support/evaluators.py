@@ -86,8 +86,8 @@ def run_kernel(trees: SearchTrees, judge: Judge) -> None:
         count = trees.select(planes, scalars, keys, games)
         policy = np.zeros((rows, size**2 + 1), dtype=np.float32)
         value, score = np.zeros(rows, dtype=np.float32), np.zeros(rows, dtype=np.float32)
-        for row in range(count):
-            image = symmetry_images(size)[int(keys[row]) & 7]
+        for row, symmetry in enumerate(trees.symmetries()[:count].tolist()):
+            image = symmetry_images(size)[symmetry]
             seen = planes[row].reshape(size**2, NUM_PLANES)[image]
             view = View(seen[:, 0].copy(), seen[:, 1].copy(), float(scalars[row, 0]) * 15, bool(scalars[row, 1]))
             plain, value[row], score[row] = judge(view)
