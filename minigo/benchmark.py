@@ -1,19 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """What this machine does: kernels, inference, search, self-play and training, each measured alone.
 
-Every figure is a count over the seconds it took, after a warm-up. Machines are noisy: compare ratios of one run.
-Start at `run_benchmark`.
+Every figure is a count over the seconds it took, after a warm-up. Machines are noisy: what is to be compared is
+measured in turns, and the median of the rounds is reported. Start at `run_benchmark`.
 """
 
 import dataclasses
 import itertools
 import logging
+import statistics
 import threading
 import time
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from typing import Any, Final
+from types import TracebackType
+from typing import Any, Final, NamedTuple, Self, TypeVar
 
 import numpy as np
 
@@ -27,61 +29,130 @@ from minigo.data.window import Window
 from minigo.doctor import cpu_model
 from minigo.gamepool import GamePool, Progress, Shard, new_shard, play_random_shard
 from minigo.go.position import Position
+from minigo.inference.agreement import agreement
+from minigo.inference.backends import load_evaluator
 from minigo.inference.evaluator import Evaluator, Leaves, UniformEvaluator
-from minigo.inference.tensorflow import TensorFlowEvaluator
+from minigo.inference.positions import reached_positions
 from minigo.network.network import Network
 from minigo.network.trainer import Trainer
 from minigo.run import read_network
 from minigo.search import Search
-from minigo.selfplay import num_threads
+from minigo.selfplay import new_cache, num_threads
 
 PLAYOUT_SIZES: Final = (9, 19)
-GAMES: Final = 64  # that one thread searches together
-BATCH_SIZES: Final = (32, 64, 128, 256)
-PRECISIONS: Final = ("float32", "bfloat16")
+SEARCHED_GAMES: Final = 64  # that the search with a constant evaluator searches together
+BATCH_SIZES: Final = {"tensorflow": (32, 64, 128), "openvino": (32, 64, 128), "jax": (64, 256, 1024)}
+BACKENDS: Final = (
+    ("tensorflow", "float32"),
+    ("tensorflow", "bfloat16"),
+    ("openvino", "float32"),
+    ("openvino", "bfloat16"),
+    ("openvino", "int8"),
+    ("jax", "float32"),
+    ("jax", "bfloat16"),
+)
+ROUNDS: Final = 3
 STEPS_AT_ONCE: Final = 8
+COMPARED_POSITIONS: Final = 512  # on which each back end is held against float32
+LENGTH_GAMES: Final = 32  # whose moves are counted to know how long a game is
+LENGTH_SIMULATIONS: Final = 2  # of each of their moves
+
+Key = TypeVar("Key")
+Say = Callable[[float, str], object]
+"""Told what is measured now: (share of the work done, in 0..1; one line of text)."""
 
 _log = logging.getLogger(__name__)
 
 
+class Backend(NamedTuple):
+    """What evaluates positions, as the fields of `MachineConfig` name it."""
+
+    name: str
+    precision: str
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.precision}"
+
+
 @dataclass(frozen=True)
 class Subject:
-    """What is measured besides the kernels.
+    """The network that is measured.
 
     Attributes:
-        name: of the network.
-        evaluators: the same network by back end and precision, like "tensorflow bfloat16".
-        train: trains one step and returns its examples.
+        name: says which it is.
+        evaluators: the same network by back end, as many as work here.
+        train: trains some steps and returns their examples.
     """
 
     name: str
-    evaluators: dict[str, Evaluator]
+    evaluators: dict[Backend, Evaluator]
     train: Callable[[], int]
 
 
-def make_subject(config: Config, network: str | None) -> Subject:
-    """The network to measure with, ready for inference in each precision and for training.
+def make_subject(config: Config, network: str | None, *, backends: tuple[Backend, ...] | None = None) -> Subject:
+    """The network to measure with, ready for inference on each back end and for training.
 
     Args:
         config: the shape of a random network, and what it trains on.
         network: the folder of a published network; None for a random one.
+        backends: to load; by default what `machine.backend` says, all of them where it is "auto".
+
+    Raises:
+        RuntimeError: none of the back ends works here.
     """
     if network is None:
         shape = config.network
         subject, name = Network.create(shape, seed=config.seed), f"{shape.blocks} blocks x {shape.channels} channels"
     else:
         subject, name = Network.from_bytes(*read_network(network)), network
-    evaluators: dict[str, Evaluator] = {
-        f"tensorflow {precision}": TensorFlowEvaluator(subject, precision=precision) for precision in PRECISIONS
+    wanted = wanted_backends(config) if backends is None else backends
+    evaluators = load_backends(subject, config, wanted)
+    if not evaluators:
+        raise RuntimeError(f"none of these back ends works here: {', '.join(map(str, wanted))}")
+    return Subject(name, evaluators, training_step(config, subject))
+
+
+def wanted_backends(config: Config) -> tuple[Backend, ...]:
+    """The back ends that the machine settings ask for: the one they name, or all where they say "auto"."""
+    if config.machine.backend == "auto":
+        return tuple(Backend(*pair) for pair in BACKENDS)
+    return (Backend(config.machine.backend, config.machine.precision),)
+
+
+def load_backends(network: Network, config: Config, backends: tuple[Backend, ...]) -> dict[Backend, Evaluator]:
+    """The network on each of the back ends that can be imported here and compute one batch; the others are logged."""
+    evaluators: dict[Backend, Evaluator] = {}
+    size = config.game.board_size
+    for backend in backends:
+        machine = dataclasses.replace(config.machine, backend=backend.name, precision=backend.precision)
+        try:
+            evaluator = load_evaluator(network, machine, size)
+            evaluator.evaluate(random_leaves(size, BATCH_SIZES[backend.name][0]))
+        except Exception as error:  # noqa: BLE001 (a report on whatever works here; the rest is left out)
+            _log.info("without %s: %s", backend, " ".join(str(error).split())[:200])
+        else:
+            evaluators[backend] = evaluator
+    return evaluators
+
+
+def broken_limits(evaluators: Mapping[Backend, Evaluator], config: Config) -> dict[Backend, list[str]]:
+    """In what each back end is too far from float32 to be recommended, in words; nothing if none is in float32."""
+    exact = next((evaluator for backend, evaluator in evaluators.items() if backend.precision == "float32"), None)
+    if exact is None:
+        return {backend: [] for backend in evaluators}
+    size, rows = config.game.board_size, config.machine.batch_rows
+    positions = reached_positions(exact, size, config.game.komi, COMPARED_POSITIONS)
+    return {
+        backend: agreement(evaluator, exact, positions, rows).broken_limits()
+        for backend, evaluator in evaluators.items()
     }
-    return Subject(name, evaluators, _training_step(config, subject))
 
 
-def _training_step(config: Config, network: Network) -> Callable[[], int]:
-    """A function that trains one step on examples of random games, the making of the examples included."""
-    window = Window(config.game, config.train)
-    window.add(play_random_shard(config, new_shard(config, RANDOM_PLAYOUTS, "", None, "benchmark", 0)))
-    trainer = Trainer(network, config.train, precision=config.machine.precision)
+def training_step(config: Config, network: Network) -> Callable[[], int]:
+    """A function that trains a few steps on examples of random games, the making of the examples included."""
+    window = random_window(config)
+    precision = "float32" if config.machine.precision == "float32" else "bfloat16"
+    trainer = Trainer(network, config.train, precision=precision)
     random = np.random.default_rng(0)
 
     def step() -> int:
@@ -92,80 +163,161 @@ def _training_step(config: Config, network: Network) -> Callable[[], int]:
     return step
 
 
-def run_benchmark(config: Config, seconds: float, network: str | None) -> dict[str, Any]:
+def random_window(config: Config) -> Window:
+    """A training window that holds a shard of random games."""
+    window = Window(config.game, config.train)
+    window.add(play_random_shard(config, new_shard(config, RANDOM_PLAYOUTS, "", None, "benchmark", 0)))
+    return window
+
+
+def run_benchmark(
+    config: Config, seconds: float, network: str | None, *, rounds: int = ROUNDS, say: Say = lambda *_: None
+) -> dict[str, Any]:
     """Measures everything, and recommends settings.
 
     Args:
-        config: board size, network shape, threads and batch to measure with.
+        config: board size, network shape and threads to measure with; `machine.backend` "auto" measures them all.
         seconds: how long each single measurement takes.
         network: the folder of a published network; None for a random one.
+        rounds: how often the network alone and self-play take turns.
+        say: told about progress.
     """
+    say(0.0, "loading the network on each back end")
     subject = make_subject(config, network)
-    threads = num_threads(config)
-    size = config.game.board_size
-    _log.info("random playouts, one thread")
-    playouts = {str(n): round(playouts_per_second(n, seconds)) for n in PLAYOUT_SIZES}
-    _log.info("search with an evaluator that costs nothing, one thread")
+    threads, size = num_threads(config), config.game.board_size
+    candidates = [(name, rows) for name in subject.evaluators for rows in BATCH_SIZES[name.name]]
+    course = _Course(len(PLAYOUT_SIZES) + len(candidates) + 2 * rounds + 5, say)
+    playouts = {}
+    for n in PLAYOUT_SIZES:
+        course.step(f"random playouts on {n}x{n}, one thread")
+        playouts[str(n)] = round(playouts_per_second(n, seconds))
+    course.step("search with an evaluator that costs nothing, one thread")
     null_search = null_search_simulations_per_second(config, seconds)
-    _log.info("network alone, %d threads", threads)
-    bare = {
-        (backend, batch): bare_evaluations_per_second(evaluator, size, batch, threads, seconds)
-        for backend, evaluator in subject.evaluators.items()
-        for batch in BATCH_SIZES
-    }
-    backend, batch = max(bare, key=lambda key: bare[key])
-    used = dataclasses.replace(config, machine=dataclasses.replace(config.machine, games_per_thread=batch))
-    _log.info("self-play with %s, %d games a thread", backend, batch)
-    evaluations, games = selfplay_per_second(used, subject.evaluators[backend], threads, seconds)
-    _log.info("training")
+    alone: dict[tuple[Backend, int], float] = {}
+    for backend, rows in candidates:
+        course.step(f"network alone: {backend}, {rows} rows, {threads} threads")
+        alone[backend, rows] = bare_evaluations_per_second(subject.evaluators[backend], size, rows, threads, seconds)
+    course.step("how well the back ends agree with float32")
+    broken = broken_limits(subject.evaluators, config)
+    agreeing = {key: speed for key, speed in alone.items() if not broken[key[0]]}
+    backend, rows = max(agreeing, key=lambda key: agreeing[key])
+    used, evaluator = with_batch(config, rows), subject.evaluators[backend]
+    course.step("how long a game is")
+    searches = searches_per_game(used, evaluator)
+    bare, spans = _in_turns(used, evaluator, threads, seconds, rounds, course, backend)
+    course.step("training")
     training = training_examples_per_second(subject.train, seconds)
+    span = median_span(spans)
     return {
         "playouts_per_s": playouts,
         "null_search_simulations_per_s": round(null_search),
-        "bare_evaluations_per_s": round(bare[backend, batch]),
-        "selfplay_evaluations_per_s": round(evaluations),
-        "selfplay_games_per_hour": round(3600 * games),
+        "bare_evaluations_per_s": round(bare),
+        "selfplay_evaluations_per_s": round(span.evaluations_per_s),
+        "selfplay_share": round(span.evaluations_per_s / bare, 4),
+        "selfplay_positions_per_s": round(span.positions_per_s),
+        "selfplay_games_per_hour": round(3600 * span.searches_per_s / searches),
+        "selfplay_cores_busy": round(span.busy, 4),
         "training_examples_per_s": round(training),
-        "backend": backend,
+        "backend": backend.name,
+        "precision": backend.precision,
         "network": subject.name,
         "board_size": size,
         "threads": threads,
         "cpu": cpu_model()[0],
-        "bare_by_backend_and_batch": {f"{name}, {rows}": round(rate) for (name, rows), rate in bare.items()},
+        "seconds": seconds,
+        "rounds": rounds,
+        "bare_by_backend_and_batch": {f"{name}, {count}": round(rate) for (name, count), rate in alone.items()},
+        "not_recommended": {str(name): reasons for name, reasons in broken.items() if reasons},
         "recommended": {
             "machine.threads": threads,
-            "machine.games_per_thread": batch,
-            "machine.precision": backend.rpartition(" ")[2],
+            "machine.games_per_thread": used.machine.games_per_thread,
+            "machine.batch_rows": rows,
+            "machine.backend": backend.name,
+            "machine.precision": backend.precision,
         },
     }
+
+
+class _Course:
+    """How far a benchmark has come, in measurements."""
+
+    def __init__(self, steps: int, say: Say) -> None:
+        self._steps = steps
+        self._say = say
+        self._begun = 0
+
+    def step(self, text: str) -> None:
+        """Says that the next measurement begins."""
+        self._say(min(1.0, self._begun / self._steps), text)
+        self._begun += 1
+
+
+def _in_turns(
+    config: Config, evaluator: Evaluator, threads: int, seconds: float, rounds: int, course: _Course, backend: Backend
+) -> tuple[float, list["Span"]]:
+    """The network alone (the median, in evaluations/s) and self-play (each span), measured in turns."""
+    bare, spans = [], []
+    with SelfPlay(config, evaluator, threads) as selfplay:
+        course.step(f"self-play with {backend}, until its games have come apart")
+        selfplay.play(seconds)
+        for _ in range(rounds):
+            course.step(f"network alone: {backend}")
+            size, rows = config.game.board_size, config.machine.batch_rows
+            bare.append(bare_evaluations_per_second(evaluator, size, rows, threads, seconds))
+            course.step(f"self-play with {backend}, {config.machine.games_per_thread} games a thread")
+            spans.append(selfplay.play(seconds))
+    return statistics.median(bare), spans
+
+
+def with_batch(config: Config, rows: int) -> Config:
+    """The config with batches of so many rows, and games enough to fill them."""
+    games = max(config.machine.games_per_thread, 2 * rows)
+    return dataclasses.replace(
+        config, machine=dataclasses.replace(config.machine, batch_rows=rows, games_per_thread=games)
+    )
 
 
 def to_table(result: dict[str, Any]) -> str:
     """The measurements as a table for people."""
     rows = [
-        ("playouts/s, 9x9", result["playouts_per_s"]["9"]),
-        ("playouts/s, 19x19", result["playouts_per_s"]["19"]),
-        ("null search, simulations/s", result["null_search_simulations_per_s"]),
-        *((f"network alone, {name} rows, evaluations/s", rate) for name, rate in _bare_rows(result)),
+        ("playouts/s, 9x9, one thread", result["playouts_per_s"]["9"]),
+        ("playouts/s, 19x19, one thread", result["playouts_per_s"]["19"]),
+        ("null search, simulations/s, one thread", result["null_search_simulations_per_s"]),
+        *((f"network alone, {name} rows, evaluations/s", n) for name, n in result["bare_by_backend_and_batch"].items()),
+        ("network alone beside self-play, evaluations/s", result["bare_evaluations_per_s"]),
         ("self-play, evaluations/s", result["selfplay_evaluations_per_s"]),
+        ("self-play, evaluations/s and cache hits/s", result["selfplay_positions_per_s"]),
         ("self-play, games/hour", result["selfplay_games_per_hour"]),
         ("training, examples/s", result["training_examples_per_s"]),
     ]
-    share = result["selfplay_evaluations_per_s"] / max(1, result["bare_evaluations_per_s"])
     recommended = " ".join(f"--{name}={value}" for name, value in result["recommended"].items())
     size = result["board_size"]
+    used = f"{result['backend']} {result['precision']}"
     return "\n".join(
         [
             f"{result['cpu']}, {result['threads']} threads; network {result['network']} on {size}x{size}",
-            *(f"{name:<56}{value:>12,}" for name, value in rows),
-            f"self-play reaches {share:.0%} of the network alone",
+            *(f"{name:<66}{value:>10,}" for name, value in rows),
+            f"self-play with {used} reaches {result['selfplay_share']:.1%} of the network alone; "
+            f"cores are {result['selfplay_cores_busy']:.0%} busy",
+            *(f"{name} is not recommended: {'; '.join(why)}" for name, why in result["not_recommended"].items()),
             f"recommended: {recommended}",
         ]
     )
 
 
-def _bare_rows(result: dict[str, Any]) -> list[tuple[str, int]]:
-    return list(result["bare_by_backend_and_batch"].items())
+def interleaved(measurements: Mapping[Key, Callable[[float], float]], seconds: float, rounds: int) -> dict[Key, float]:
+    """The median of each measurement over rounds in which they take turns, so that noise hits all alike.
+
+    Args:
+        measurements: each takes the seconds it may last, and returns its figure.
+        seconds: of each measurement in a round.
+        rounds: how often each is made.
+    """
+    found: dict[Key, list[float]] = {key: [] for key in measurements}
+    for _ in range(rounds):
+        for key, measure in measurements.items():
+            found[key].append(measure(seconds))
+    return {key: statistics.median(values) for key, values in found.items()}
 
 
 def playouts_per_second(board_size: int, seconds: float) -> float:
@@ -173,32 +325,25 @@ def playouts_per_second(board_size: int, seconds: float) -> float:
     board = Board(board_size)
     limit = 3 * board.num_points
     chunk = max(1, 100_000 // board.num_points**2)
-    return _rate(lambda: (count_playouts(board, 1, chunk, limit), chunk)[1], seconds)
+    return rate(lambda: (count_playouts(board, 1, chunk, limit), chunk)[1], seconds)
 
 
-def null_search_simulations_per_second(config: Config, seconds: float) -> float:
+def null_search_simulations_per_second(config: Config, seconds: float, games: int = SEARCHED_GAMES) -> float:
     """Tree, rules and features with an evaluator that costs nothing, in one thread, from many positions."""
     size = config.game.board_size
-    search = Search(config.search, size, GAMES)
-    rows = search.trees.batch_size
-    batch = Leaves(
-        np.zeros((rows, size, size, NUM_PLANES), np.uint8),
-        np.zeros((rows, NUM_SCALARS), np.float32),
-        np.zeros(rows, np.uint64),
-        0,
-    )
-    constant = UniformEvaluator().evaluate(batch)
+    search = Search(config.search, size, games)
+    constant = UniformEvaluator().evaluate(_blank_leaves(size, search.trees.batch_size))
     random = np.random.default_rng(0)
-    boards = [_opened(config, game) for game in range(GAMES)]
+    boards = [_opened(config, game) for game in range(games)]
 
     def search_all() -> int:
         for game, board in enumerate(boards):
             search.start(game, board, config.search.num_simulations, random)
         while search.select_leaves().count:
             search.backup(constant)
-        return GAMES * config.search.num_simulations
+        return games * config.search.num_simulations
 
-    return _rate(search_all, seconds)
+    return rate(search_all, seconds)
 
 
 def _opened(config: Config, seed: int) -> Board:
@@ -207,55 +352,156 @@ def _opened(config: Config, seed: int) -> Board:
     return board
 
 
+def _blank_leaves(board_size: int, rows: int) -> Leaves:
+    return Leaves(
+        np.zeros((rows, board_size, board_size, NUM_PLANES), np.uint8),
+        np.zeros((rows, NUM_SCALARS), np.float32),
+        np.zeros(rows, np.uint64),
+        0,
+    )
+
+
+def random_leaves(board_size: int, rows: int) -> Leaves:
+    """A full batch of planes and scalars that mean nothing, to measure a network with."""
+    random = np.random.default_rng(0)
+    planes = random.integers(0, 2, (rows, board_size, board_size, NUM_PLANES), dtype=np.uint8)
+    scalars = random.normal(size=(rows, NUM_SCALARS)).astype(np.float32)
+    return Leaves(planes, scalars, np.arange(rows, dtype=np.uint64), rows)
+
+
 def bare_evaluations_per_second(
     evaluator: Evaluator, board_size: int, rows: int, threads: int, seconds: float
 ) -> float:
     """The network alone on random positions, called from every thread at once."""
-    random = np.random.default_rng(0)
-    planes = random.integers(0, 2, (rows, board_size, board_size, NUM_PLANES), dtype=np.uint8)
-    scalars = random.normal(size=(rows, NUM_SCALARS)).astype(np.float32)
-    leaves = Leaves(planes, scalars, np.zeros(rows, np.uint64), rows)
+    leaves = random_leaves(board_size, rows)
 
     def work(_: int) -> float:
-        return _rate(lambda: len(evaluator.evaluate(leaves).value), seconds)
+        return rate(lambda: len(evaluator.evaluate(leaves).value), seconds)
 
     with ThreadPoolExecutor(threads) as pool:
         return sum(pool.map(work, range(threads)))
 
 
-def selfplay_per_second(config: Config, evaluator: Evaluator, threads: int, seconds: float) -> tuple[float, float]:
-    """Evaluations and finished games per second of self-play on every thread; its games are thrown away."""
-    numbers = itertools.count()
-    progress = Progress()
-    stop = threading.Event()
+class Span(NamedTuple):
+    """What self-play did in one span of time, on all threads together."""
 
-    def next_shard() -> Shard:
-        return new_shard(config, "benchmark", "", evaluator, "benchmark", next(numbers))
+    evaluations_per_s: float  # positions that the network evaluated
+    positions_per_s: float  # the same and those that the cache knew
+    searches_per_s: float  # moves played
+    busy: float  # processor time of this process, as a share of all threads' time
 
-    def play() -> None:
-        GamePool(config, next_shard, lambda _: None, progress).run(stop)
 
-    with ThreadPoolExecutor(threads) as pool:
-        running = [pool.submit(play) for _ in range(threads)]
-        time.sleep(seconds)  # the warm-up: games are then at all stages
-        started, evaluations, moves = time.perf_counter(), progress.evaluations, progress.searches
-        time.sleep(seconds)
-        passed = time.perf_counter() - started
-        evaluations, moves = progress.evaluations - evaluations, progress.searches - moves
-        while not progress.games and not any(thread.done() for thread in running):
-            time.sleep(0.1)  # the length of a game is known when a shard is finished
-        stop.set()
-        for thread in running:
-            thread.result()
-    return evaluations / passed, moves / passed / (progress.positions / progress.games)
+def median_span(spans: list[Span]) -> Span:
+    """The median of each figure."""
+    return Span(*(statistics.median(values) for values in zip(*spans, strict=True)))
+
+
+class SelfPlay:
+    """Self-play on every thread, in spans of time between which it pauses; its games are thrown away.
+
+    Each thread is timed by itself, from where it goes on to the end of its last batch in the span.
+
+    Args:
+        config: what is played; `machine` says in which batches.
+        evaluator: of the network that plays.
+        threads: that play.
+    """
+
+    def __init__(self, config: Config, evaluator: Evaluator, threads: int) -> None:
+        self._config = config
+        self._evaluator = evaluator
+        self._cache = new_cache(config)
+        self._numbers = itertools.count()
+        self._threads = threads
+        self._stop = threading.Event()
+        self._deadline = 0.0
+        self._barrier = threading.Barrier(threads + 1)
+        self._progress = [Progress() for _ in range(threads)]
+        self._ended = [0.0] * threads  # when each thread came to the end of the span
+        self._pool = ThreadPoolExecutor(threads)
+        self._running: list[Future[None]] = []
+
+    def __enter__(self) -> Self:
+        self._running = [self._pool.submit(self._work, thread) for thread in range(self._threads)]
+        self._meet()  # all have started their games
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop.set()
+        self._barrier.abort()
+        self._pool.shutdown()
+
+    def play(self, seconds: float) -> Span:
+        """Plays on for so long; the first span has games that are all in their opening."""
+        before, hits = [(p.evaluations, p.searches) for p in self._progress], self._hits()
+        started, cpu = time.perf_counter(), time.process_time()
+        self._deadline = started + seconds
+        self._meet()
+        self._meet()
+        cpu = time.process_time() - cpu
+        times = [ended - started for ended in self._ended]
+        counts = [(p.evaluations - e, p.searches - s) for p, (e, s) in zip(self._progress, before, strict=True)]
+        evaluations = sum(count / passed for (count, _), passed in zip(counts, times, strict=True))
+        searches = sum(count / passed for (_, count), passed in zip(counts, times, strict=True))
+        hits = self._hits() - hits
+        return Span(evaluations, evaluations + hits / max(times), searches, cpu / sum(times))
+
+    def _hits(self) -> int:
+        return self._cache.hits if self._cache is not None else 0
+
+    def _next_shard(self) -> Shard:
+        number = next(self._numbers)
+        return new_shard(self._config, "benchmark", "", self._evaluator, "benchmark", number, self._cache)
+
+    def _work(self, thread: int) -> None:
+        def may_go_on() -> bool:
+            now = time.perf_counter()
+            if now < self._deadline:
+                return True
+            self._ended[thread] = now
+            self._barrier.wait()  # all have ended the span
+            self._barrier.wait()  # the next one begins
+            return True
+
+        try:
+            GamePool(self._config, self._next_shard, lambda _: None, self._progress[thread]).run(self._stop, may_go_on)
+        except BaseException:
+            self._barrier.abort()
+            raise
+
+    def _meet(self) -> None:
+        """Waits until every thread has come to the barrier. Raises what ended one of them, if any did."""
+        try:
+            self._barrier.wait()
+        except threading.BrokenBarrierError:
+            for thread in wait(self._running, return_when=FIRST_COMPLETED).done:
+                thread.result()
+            raise
+
+
+def searches_per_game(config: Config, evaluator: Evaluator) -> float:
+    """Moves that self-play searches in a game: the mean of some games, with few simulations to have it soon."""
+    selfplay = dataclasses.replace(
+        config.selfplay,
+        num_simulations=LENGTH_SIMULATIONS,
+        fast_simulations=LENGTH_SIMULATIONS,
+        games_per_shard=LENGTH_GAMES,
+    )
+    machine = dataclasses.replace(config.machine, games_per_thread=LENGTH_GAMES)
+    short = dataclasses.replace(config, selfplay=selfplay, machine=machine)
+    progress, todo = Progress(), [new_shard(short, "benchmark", "", evaluator, "length", 0, new_cache(short))]
+    GamePool(short, lambda: todo.pop() if todo else None, lambda _: None, progress).run(threading.Event())
+    return progress.positions / progress.games
 
 
 def training_examples_per_second(train: Callable[[], int], seconds: float) -> float:
     """Examples per second of training steps."""
-    return _rate(train, seconds)
+    return rate(train, seconds)
 
 
-def _rate(work: Callable[[], int], seconds: float) -> float:
+def rate(work: Callable[[], int], seconds: float) -> float:
     """Units of work per second; the first call is a warm-up."""
     work()
     started, done = time.perf_counter(), 0

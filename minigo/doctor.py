@@ -20,6 +20,8 @@ from typing import Any, Final
 CPUINFO = Path("/proc/cpuinfo")
 CPU_FEATURES: Final = ("avx2", "avx512f", "avx512_bf16", "avx512_vnni", "amx_bf16", "amx_int8")
 LIBRARIES: Final = ("numpy", "pyarrow", "keras", "tensorflow")
+EXTRAS: Final = {"openvino": "cpu", "jax": "jax"}
+"""Back ends that not every installation has, by the extra that brings them."""
 MEMORY_GIB: Final = 4.0  # TensorFlow, a small window and the games of two threads
 DISK_GIB: Final = 2.0  # a run of an hour
 
@@ -51,10 +53,12 @@ def examine() -> list[Finding]:
         _python_and_libraries,
         _kernels,
         _network,
+        _optional_backends,
         _accelerator,
         _outside_programs,
     )
-    return [finding for check in checks for finding in check()]
+    findings = [finding for check in checks for finding in check()]
+    return [*findings, recommendation(findings)]
 
 
 def works(findings: Sequence[Finding]) -> bool:
@@ -157,33 +161,82 @@ def _kernels() -> list[Finding]:
 
 def _network() -> list[Finding]:
     remedy = "pip install --force-reinstall tensorflow keras"
-    findings = []
-    for precision in ("float32", "bfloat16"):
-        try:
-            detail, ok = _evaluate_once(precision), True
-        except Exception as error:  # noqa: BLE001 (a report on whatever is broken there)
-            detail, ok = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}", False
-        findings.append(Finding(f"network, {precision}", ok, detail, remedy, required=precision == "float32"))
-    return findings
+    return [
+        _tried(f"network, {precision}", "tensorflow", precision, remedy, required=precision == "float32")
+        for precision in ("float32", "bfloat16")
+    ]
 
 
-def _evaluate_once(precision: str) -> str:
+def _tried(name: str, backend: str, precision: str, remedy: str, *, required: bool = False) -> Finding:
+    try:
+        detail, ok = evaluate_once(backend, precision), True
+    except Exception as error:  # noqa: BLE001 (a report on whatever is broken there)
+        detail, ok = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}", False
+    return Finding(name, ok, detail, remedy, required=required)
+
+
+def evaluate_once(backend: str, precision: str) -> str:
     """Evaluates one position with a small random network, and says how it went."""
     import numpy as np
 
     from minigo.config import NetworkConfig
     from minigo.go.position import Position
-    from minigo.inference.tensorflow import TensorFlowEvaluator
-    from minigo.network.network import Network
+    from minigo.inference.backends import Choice, make_evaluator
+    from minigo.inference.quiet import start_framework
     from minigo.players import leaves_of
 
+    start_framework(backend)
+    from minigo.network.network import Network
+
     network = Network.create(NetworkConfig(blocks=1, channels=16), seed=0)
-    evaluator = TensorFlowEvaluator(network, precision=precision)
-    evaluation = evaluator.evaluate(leaves_of([Position.empty(5, 0.5, "cgos")], 1))
+    leaves = leaves_of([Position.empty(5, 0.5, "cgos")], 1)
+    evaluation = make_evaluator(network, Choice(backend, precision), leaves).evaluate(leaves)
     total = float(evaluation.policy[0].sum())
     if not np.isclose(total, 1.0, atol=1e-2):
         raise ValueError(f"policy must sum to 1, got {total:g}")
     return "evaluated a position"
+
+
+def _optional_backends() -> list[Finding]:
+    """OpenVINO in this process, JAX in another: Keras runs on one framework in a process."""
+    findings = []
+    for backend, extra in EXTRAS.items():
+        remedy = f"optional: pip install 'minigo[{extra}]'"
+        library = _library(backend, remedy, required=False)
+        if not library.ok:
+            findings.append(library)
+        elif backend == "openvino":
+            findings += [
+                library,
+                *(_tried(f"openvino, {kind}", backend, kind, remedy) for kind in ("bfloat16", "int8")),
+            ]
+        else:
+            findings += [library, _tried_elsewhere(f"{backend}, float32", backend, remedy)]
+    return findings
+
+
+def _tried_elsewhere(name: str, backend: str, remedy: str) -> Finding:
+    script = f"from minigo.doctor import evaluate_once; print(evaluate_once({backend!r}, 'float32'))"
+    command = [sys.executable, "-c", script]
+    environment = {**os.environ, "KERAS_BACKEND": backend}
+    answer = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, env=environment)
+    if answer.returncode == 0:
+        return Finding(name, True, answer.stdout.strip().rpartition("\n")[2])
+    return Finding(name, False, answer.stderr.strip().rpartition("\n")[2][:200], remedy)
+
+
+def recommendation(findings: Sequence[Finding]) -> Finding:
+    """Which back end to use here, judged by what works."""
+    working = {finding.name for finding in findings if finding.ok}
+    if "accelerator" in working and "jax, float32" in working:
+        detail = "--machine.backend=jax"
+    elif "accelerator" in working:
+        detail = "--machine.backend=tensorflow; faster with JAX: pip install 'minigo[jax]'"
+    elif "openvino, bfloat16" in working:
+        detail = "--machine.backend=auto: the fastest that agrees with float32, of OpenVINO and TensorFlow"
+    else:
+        detail = "--machine.backend=tensorflow; faster with OpenVINO: pip install 'minigo[cpu]'"
+    return Finding("recommended", True, detail)
 
 
 def _accelerator() -> list[Finding]:

@@ -59,6 +59,11 @@ class TrainerState:
     version: Version = dataclasses.field(default="", compare=False)
 
 
+def shard_stem(path: str) -> str:
+    """The name of a shard: the last part of its path without the suffix. Runs have a great many."""
+    return path.rpartition("/")[2].removesuffix(".parquet")
+
+
 class Run:
     """One run. Make it with `create`, `open` or `create_or_resume`."""
 
@@ -250,7 +255,7 @@ class Run:
 
     def next_sequence(self, worker: str) -> int:
         """The first sequence number that no published shard of this worker has reached."""
-        names = [Path(path).stem for path in self.shards() + self.shards(holdout=True)]
+        names = [shard_stem(path) for path in self.shards() + self.shards(holdout=True)]
         parts = [name.partition("-")[2].rpartition("-") for name in names]
         numbers = [int(number) for owner, _, number in parts if owner == worker and number.isdigit()]
         return max(numbers, default=-1) + 1

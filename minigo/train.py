@@ -13,12 +13,12 @@ import threading
 import time
 from collections.abc import Iterable, Iterator
 from collections.abc import Set as AbstractSet
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from minigo import __version__
 from minigo.config import Config
@@ -54,8 +54,8 @@ class RunTrainer:
         self._config = run.config
         self._trainer = trainer
         self._session: _Session | None = None
-        # Fusing stumbles over the sum that ends a residual block, gives up with an error message, and gains nothing.
-        tf.config.optimizer.set_experimental_options({"remapping": False})
+        if keras.backend.backend() != "tensorflow":
+            _log.info("no TensorBoard events: they take TensorFlow, and this trains with %s", keras.backend.backend())
         _publish_candidate(run)
 
     def publish_first_network(self) -> str:
@@ -207,7 +207,8 @@ class _Session:
 
     def _restored_trainer(self, kind: type[Trainer], first_network: str) -> Trainer:
         network = Network.from_bytes(*self._run.network_files(first_network))
-        trainer = kind(network, self._config.train, precision=self._config.machine.precision)
+        precision = self._config.machine.precision
+        trainer = kind(network, self._config.train, precision="bfloat16" if precision == "int8" else precision)
         if self._state.checkpoint is not None:
             trainer.restore(self._run.read_checkpoint(self._state))
             _publish_candidate(self._run)
@@ -284,11 +285,8 @@ class _Session:
         }
         self._run.append_metrics("train", f"{WORKER}-{state.epoch:06d}", [row])
         folder = self._run.tensorboard_folder("train")
-        if folder is not None:
-            try:
-                _write_events(str(folder), state.step, {k: v for k, v in row.items() if isinstance(v, int | float)})
-            except tf.errors.OpError as error:  # the numbers are in the metrics, too
-                _log.warning("no TensorBoard events of step %d in %s: %s", state.step, folder, error.message)
+        if folder is not None and keras.backend.backend() == "tensorflow":
+            _write_events(str(folder), state.step, {k: v for k, v in row.items() if isinstance(v, int | float)})
 
 
 def _publish_candidate(run: Run) -> str | None:
@@ -308,13 +306,18 @@ def _publish_candidate(run: Run) -> str | None:
 
 def _write_events(folder: str, step: int, scalars: dict[str, float]) -> None:
     """Writes numbers as TensorBoard shows them. `tf.summary.scalar` would do, if TensorBoard were installed."""
+    import tensorflow as tf
+
     metadata = tf.compat.v1.SummaryMetadata()
     metadata.plugin_data.plugin_name = "scalars"
-    writer = tf.summary.create_file_writer(folder)
-    with writer.as_default(step=step):
-        for name, value in scalars.items():
-            tf.summary.write(name, tf.constant(value, tf.float32), metadata=metadata)
-    writer.close()
+    try:
+        writer = tf.summary.create_file_writer(folder)
+        with writer.as_default(step=step):
+            for name, value in scalars.items():
+                tf.summary.write(name, tf.constant(value, tf.float32), metadata=metadata)
+        writer.close()
+    except tf.errors.OpError as error:  # the numbers are in the metrics, too
+        _log.warning("no TensorBoard events of step %d in %s: %s", step, folder, error.message)
 
 
 def train_worker(run: Run, stop: threading.Event, *, poll_seconds: float = POLL_SECONDS) -> None:
@@ -375,8 +378,6 @@ def _origin(config: Config, network: Network) -> dict[str, Any]:
         "config_sha256": config.learning_sha256(),
         "versions": {
             "minigo": __version__,
-            "keras": keras.__version__,
-            "tensorflow": tf.__version__,
-            "numpy": np.__version__,
+            **{name: version(name) for name in ("keras", keras.backend.backend(), "numpy")},
         },
     }

@@ -13,7 +13,7 @@ PROJECT = ("cc_kernels", "minigo", "ratings")
 
 # "name" is that module alone; "name.*" is the package with all below it.
 GO = ("cc_kernels.*", "minigo.go.*", "minigo.config")
-PROTOCOL = ("minigo.inference", "minigo.inference.evaluator", "minigo.inference.cache")
+PROTOCOL = ("minigo.inference", "minigo.inference.evaluator")
 PLAYERS = (*GO, *PROTOCOL, "minigo.search", "minigo.players", "minigo.engines.external")
 DATA = (*GO, "minigo.storage", "minigo.documents", "minigo.run", "minigo.data.*")
 PROGRAMS = (
@@ -38,9 +38,13 @@ LAYERS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "minigo.config": ((), ()),
     "minigo.go": (GO, ("numpy", "sgfmill")),
     "minigo.inference": (("minigo.config", "minigo.inference.*"), ("numpy",)),
+    "minigo.inference.backends": (NETWORK, ("numpy", "keras")),
+    "minigo.inference.positions": (("cc_kernels.*", "minigo.inference.evaluator"), ("numpy",)),
     "minigo.inference.tensorflow": (NETWORK, ("numpy", "keras", "tensorflow")),
-    "minigo.inference.quiet": (("minigo.network",), ("tensorflow",)),
-    "minigo.network": (NETWORK, ("numpy", "keras", "tensorflow", "safetensors")),
+    "minigo.inference.openvino": (NETWORK, ("numpy", "keras", "tensorflow", "openvino")),
+    "minigo.inference.jax": (NETWORK, ("numpy", "keras", "jax")),
+    "minigo.inference.quiet": (("minigo.network", "minigo.config"), ("tensorflow", "jax")),
+    "minigo.network": (NETWORK, ("numpy", "keras", "tensorflow", "jax", "safetensors")),
     "minigo.search": (PLAYERS, ("numpy",)),
     "minigo.players": (PLAYERS, ("numpy",)),
     "minigo.storage": ((), ("google",)),
@@ -174,7 +178,7 @@ def test_network_frameworks_are_imported_in_few_places():
 
     homes = ("minigo.network", "minigo.inference", "minigo.train")
     assert [module for module in sorted(importers) if not module.startswith(homes)] == []
-    assert not importers & {"minigo.inference", "minigo.inference.evaluator", "minigo.inference.cache"}
+    assert not importers & {f"minigo.inference{name}" for name in ("", ".evaluator", ".positions", ".agreement")}
 
 
 def test_only_run_knows_paths_of_a_run():

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 import sys
 
+import pytest
+
 from minigo import doctor
 from minigo.doctor import Finding
 
@@ -70,4 +72,54 @@ def test_a_broken_network_library_is_a_finding_not_a_crash(monkeypatch):
     findings = doctor._network()
 
     assert [finding.ok for finding in findings] == [False, False]
-    assert "ModuleNotFoundError" in findings[0].detail
+    assert "can not be loaded" in findings[0].detail
+
+
+def test_an_optional_back_end_that_is_missing_is_no_failure_and_names_its_extra(monkeypatch):
+    monkeypatch.setattr(doctor, "EXTRAS", {"no-such-library": "cpu"})
+
+    (finding,) = doctor._optional_backends()
+
+    assert not finding.ok
+    assert not finding.required
+    assert "minigo[cpu]" in finding.remedy
+
+
+def test_openvino_is_tried_in_each_precision_of_its_own(monkeypatch):
+    monkeypatch.setattr(doctor, "EXTRAS", {"openvino": "cpu"})
+
+    findings = doctor._optional_backends()
+
+    assert [(finding.name, finding.ok) for finding in findings[1:]] == [
+        ("openvino, bfloat16", True),
+        ("openvino, int8", True),
+    ]
+
+
+def test_jax_is_tried_in_a_process_of_its_own():
+    finding = doctor._tried_elsewhere("jax, float32", "jax", "install it")
+
+    assert finding.ok, finding.detail
+    assert finding.detail == "evaluated a position"
+
+
+def test_a_back_end_that_fails_elsewhere_is_a_finding_with_its_reason():
+    finding = doctor._tried_elsewhere("none", "no-such-backend", "install it")
+
+    assert not finding.ok
+    assert "no-such-backend" in finding.detail
+
+
+@pytest.mark.parametrize(
+    ("working", "recommended"),
+    [
+        ([], "--machine.backend=tensorflow; faster with OpenVINO: pip install 'minigo[cpu]'"),
+        (["openvino, bfloat16"], "--machine.backend=auto"),
+        (["accelerator", "openvino, bfloat16"], "--machine.backend=tensorflow; faster with JAX"),
+        (["accelerator", "jax, float32"], "--machine.backend=jax"),
+    ],
+)
+def test_the_recommended_back_end_is_one_that_works(working, recommended):
+    findings = [Finding(name, name in working, "") for name in ("openvino, bfloat16", "jax, float32", "accelerator")]
+
+    assert doctor.recommendation(findings).detail.startswith(recommended)

@@ -64,14 +64,15 @@ def evaluator_loader(config: Config) -> "Callable[[str], Evaluator]":
 
     @functools.lru_cache(maxsize=LOADED_NETWORKS)
     def load_network(url: str) -> "Evaluator":
-        from minigo.inference.quiet import start_tensorflow
+        from minigo.inference.quiet import start_framework
 
-        start_tensorflow()
-        from minigo.inference.tensorflow import TensorFlowEvaluator
+        start_framework(config.machine.backend)
+        from minigo.inference.backends import load_evaluator
         from minigo.network.network import Network
         from minigo.run import read_network
 
-        return TensorFlowEvaluator(Network.from_bytes(*read_network(url)), precision=config.machine.precision)
+        network, game = Network.from_bytes(*read_network(url)), config.game
+        return load_evaluator(network, config.machine, game.board_size, komi=game.komi)
 
     def load(url: str) -> "Evaluator":
         from minigo.run import Run, RunError, is_run

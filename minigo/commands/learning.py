@@ -26,10 +26,10 @@ def _define_loop(values: FlagValues) -> None:
 def _loop(values: FlagValues, stop: Event) -> int:
     if values.dashboard_port:
         raise UsageError("--dashboard_port must be 0: this version has no dashboard")
-    from minigo.inference.quiet import start_tensorflow
+    from minigo.inference.quiet import start_framework
 
     run = open_run(values, create=True)
-    start_tensorflow()
+    start_framework(run.config.machine.backend, run.config.machine.training_threads)
     from minigo.loop import Services, run_loop
     from minigo.train import RunTrainer
     from ratings.ladder import rate_networks
@@ -129,10 +129,10 @@ SELFPLAY = Command(
 
 
 def _train(values: FlagValues, stop: Event) -> int:
-    from minigo.inference.quiet import start_tensorflow
+    from minigo.inference.quiet import start_framework
 
     run = open_run(values, create=True)
-    start_tensorflow()
+    start_framework(run.config.machine.backend, run.config.machine.threads)
     from minigo.train import train_worker
 
     train_worker(run, stop)

@@ -1,8 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Starts TensorFlow without its greetings, which it writes to stderr whatever its settings say."""
+"""Starts the framework that computes, before anything else does: TensorFlow without its greetings, or JAX.
+
+Keras runs on one framework in a process, settled when it is imported. Start at `start_framework`.
+"""
 
 import contextlib
 import importlib
+import importlib.util
+import logging
 import os
 import re
 import sys
@@ -11,6 +16,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, Final
 
+from minigo.config import ConfigError
+
 GREETING: Final = re.compile(
     rb"[IW]\d{4} |WARNING: All log messages before absl::InitializeLog|To enable the following instructions"
 )
@@ -18,14 +25,64 @@ NO_DRIVER: Final = b"failed call to cuInit"  # news only where there is a driver
 DRIVER: Final = Path("/dev/nvidiactl")
 
 
-def start_tensorflow() -> None:
-    """Imports TensorFlow and lets it look at this machine. What others write meanwhile comes a moment later."""
+def start_framework(backend: str, training_threads: int = 0) -> None:
+    """Settles what Keras runs on and imports that: JAX for the back end "jax", TensorFlow for all others.
+
+    Args:
+        backend: `MachineConfig.backend`; "auto" stays with what KERAS_BACKEND says.
+        training_threads: cores that training may use, 0: all; JAX does not know this limit.
+
+    Raises:
+        ConfigError: KERAS_BACKEND is another framework, Keras has been imported with another one, or JAX is missing.
+    """
+    asked = os.environ.get("KERAS_BACKEND", "tensorflow")
+    framework = "jax" if backend == "jax" or (backend == "auto" and asked == "jax") else "tensorflow"
+    running = sys.modules["keras"].backend.backend() if "keras" in sys.modules else None
+    if running not in (None, framework):
+        raise ConfigError(
+            f"machine.backend={backend} computes with {framework}, but this process runs Keras on {running}; "
+            f"start it with KERAS_BACKEND={framework}"
+        )
+    if os.environ.setdefault("KERAS_BACKEND", framework) != framework:
+        raise ConfigError(
+            f"machine.backend={backend} computes with {framework}, but KERAS_BACKEND is {asked}; unset it"
+            + (", or use --machine.backend=jax" if asked == "jax" else "")
+        )
+    if framework == "jax":
+        start_jax()
+    else:
+        start_tensorflow(training_threads)
+
+
+def start_jax() -> None:
+    """Imports JAX and lets it look at this machine.
+
+    Raises:
+        ConfigError: JAX is not installed.
+    """
+    if importlib.util.find_spec("jax") is None:
+        raise ConfigError("machine.backend=jax needs JAX: pip install 'minigo[jax]'")
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # roles of a run may share an accelerator
+    logging.getLogger("jax._src.xla_bridge").setLevel(logging.WARNING)  # else it tells of devices that are not there
+    import jax
+
+    jax.devices()
+
+
+def start_tensorflow(training_threads: int = 0) -> None:
+    """Imports TensorFlow and lets it look at this machine. What others write meanwhile comes a moment later.
+
+    Args:
+        training_threads: cores that training may use, 0: all. Inference has threads of its own. It has no effect
+            once TensorFlow has been imported.
+    """
     if "tensorflow" in sys.modules:
         return
     with held_back_greetings():
         importlib.import_module("minigo.network")  # settles what TensorFlow reads when it is imported
         import tensorflow as tf
 
+        tf.config.threading.set_intra_op_parallelism_threads(training_threads)
         # As in `minigo.inference.tensorflow`: the first session decides how a GPU's memory is taken.
         gpu_options = tf.compat.v1.GPUOptions(allow_growth=True)
         config = tf.compat.v1.ConfigProto(use_per_session_threads=True, gpu_options=gpu_options)

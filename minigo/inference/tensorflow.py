@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from tensorflow.core.protobuf.rewriter_config_pb2 import RewriterConfig
 
 from minigo.inference.evaluator import Evaluation, Leaves
+from minigo.network.architecture import GoNetwork
 from minigo.network.network import Network
 
 Shape = tuple[int, ...]
@@ -78,11 +79,22 @@ class TensorFlowEvaluator:
             planes = tf.compat.v1.placeholder(tf.uint8, shape[:-1])
             scalars = tf.compat.v1.placeholder(tf.float32, (shape[0], shape[-1]))
             weights = [tf.constant(weight) for weight in self._weights]
-            heads, _ = self._model.stateless_call(weights, [], {"planes": planes, "scalars": scalars})
-            outcome = tf.nn.softmax(heads["outcome"])
-            value = outcome[:, 0] - outcome[:, 2]
-            outputs = [tf.nn.softmax(heads["policy"]), value, heads["score_lead"], tf.tanh(heads["ownership"])]
-        return Graph([planes, scalars], outputs)
+            return Graph([planes, scalars], evaluation_tensors(self._model, weights, planes, scalars))
+
+
+def evaluation_tensors(model: GoNetwork, weights: list[Any], planes: Any, scalars: Any) -> list[Any]:
+    """The fields of an `Evaluation`, in its order, as tensors: what a model says with other weights than its own.
+
+    Args:
+        model: the network.
+        weights: one tensor for each of `model.trainable_variables`.
+        planes: [B, N, N, C] of any type.
+        scalars: [B, S] float32.
+    """
+    heads, _ = model.stateless_call(weights, [], {"planes": planes, "scalars": scalars})
+    outcome = tf.nn.softmax(heads["outcome"])
+    value = outcome[:, 0] - outcome[:, 2]
+    return [tf.nn.softmax(heads["policy"]), value, heads["score_lead"], tf.tanh(heads["ownership"])]
 
 
 def _session(graph: Graph) -> Compiled:

@@ -7,6 +7,7 @@ and hash have been checked.
 
 import dataclasses
 import hashlib
+import random
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Self
@@ -50,8 +51,11 @@ class Network:
 
     @classmethod
     def create(cls, config: NetworkConfig, *, seed: int) -> Self:
-        """A new network with random weights that depend on the seed alone."""
-        keras.utils.set_random_seed(seed)
+        """A new network with random weights, which depend on the seed and on what Keras runs on."""
+        if keras.backend.backend() == "tensorflow":
+            keras.utils.set_random_seed(seed)
+        else:
+            random.seed(seed)  # which initializers take their seeds from; the call above would import TensorFlow
         return cls.from_model(_empty_model(config, "float32"))
 
     @classmethod

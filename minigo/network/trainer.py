@@ -14,15 +14,16 @@ from keras import ops
 from numpy.typing import NDArray
 
 from minigo.config import TrainConfig
-from minigo.network.architecture import GoNetwork, Tensor
-from minigo.network.losses import HEADS, head_losses, total_loss
+from minigo.network.losses import HEADS
 from minigo.network.network import Network, NetworkError, arrays_from_bytes, arrays_to_bytes, load_weights
+from minigo.network.steps import Losses, compiled_steps
 
 Batch = tuple[dict[str, NDArray[Any]], dict[str, NDArray[Any]]]
 """Inputs and targets, as `minigo.data.examples.Batch` has them."""
 
 _MODEL: Final = "model.safetensors"
 _OPTIMIZER: Final = "optimizer.safetensors"
+_SHARE: Final = "policy_share"
 
 
 class Trainer:
@@ -35,17 +36,11 @@ class Trainer:
     """
 
     def __init__(self, network: Network, config: TrainConfig, *, precision: str = "bfloat16") -> None:
-        if keras.backend.backend() == "tensorflow":
-            import tensorflow as tf
-
-            # This pass fails on the gradient's graph (as of 2.21), and says so on stderr each time.
-            tf.config.optimizer.set_experimental_options({"remapping": False})
         self._config = config
         self._network = network.model(precision)
-        self._learner = _Learner(self._network, config)
         self._optimizer = _optimizer(config)
         self._optimizer.build(self._network.trainable_variables)
-        self._learner.compile(optimizer=self._optimizer, jit_compile=False)
+        self._steps = compiled_steps(self._network, self._optimizer, config)
 
     @property
     def step(self) -> int:
@@ -62,20 +57,18 @@ class Trainer:
         Returns:
             Each loss by name, the mean over the batches; NaN for the policy's if no row had a policy target.
         """
-        step, losses = self.step, []
-        for inputs, targets in batches:
-            self._optimizer.learning_rate.assign(learning_rate(step, progress, self._config))
-            losses.append(self._learner.train_on_batch(inputs, targets, return_dict=True))
-            step += 1
+        first = self.step
+        with self._steps.training():
+            losses = [
+                self._steps.train(inputs, targets, learning_rate(step, progress, self._config))
+                for step, (inputs, targets) in enumerate(batches, first)
+            ]
         return _mean(losses)
 
     def measure(self, batches: Iterable[Batch]) -> dict[str, float]:
         """The averaged network's losses, as `train` returns them, without learning from the batches."""
-        losses = []
         with self._averaged():
-            for inputs, targets in batches:
-                self._learner.reset_metrics()
-                losses.append(self._learner.test_on_batch(inputs, targets, return_dict=True))
+            losses = [self._steps.measure(inputs, targets) for inputs, targets in batches]
         return _mean(losses)
 
     def averaged_network(self) -> Network:
@@ -134,32 +127,6 @@ def learning_rate(step: int, progress: float, config: TrainConfig) -> float:
     return config.learning_rate * risen * (1 - min(1.0, fallen) * (1 - config.final_learning_rate))
 
 
-class _Learner(keras.Model):
-    """A network with its losses, as Keras trains it."""
-
-    def __init__(self, network: GoNetwork, config: TrainConfig) -> None:
-        super().__init__(name="learner")
-        self.network = network
-        self._config = config
-        self._means = {name: keras.metrics.Mean(name) for name in (*HEADS, "total", "policy_share")}
-
-    @property
-    def metrics(self) -> list[Any]:
-        return list(self._means.values())
-
-    def call(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
-        heads: dict[str, Tensor] = self.network(inputs)
-        return heads
-
-    def compute_loss(self, x: Any, y: Any, y_pred: Any, sample_weight: Any, training: bool = True) -> Tensor:  # noqa: ARG002 (Keras' signature)
-        losses = head_losses(y, y_pred)
-        loss: Tensor = total_loss(losses, y, self._config)
-        reported = {**losses, "total": loss, "policy_share": ops.mean(y["policy_weight"])}
-        for name, value in reported.items():
-            self._means[name].update_state(value)
-        return loss
-
-
 class AveragingAdamW(keras.optimizers.AdamW):
     """AdamW whose average of the weights forgets the first steps faster: min(decay, (1 + step) / (10 + step))."""
 
@@ -188,11 +155,12 @@ def _optimizer(config: TrainConfig) -> Any:
     return optimizer
 
 
-def _mean(batches: list[dict[str, float]]) -> dict[str, float]:
+def _mean(batches: list[Losses]) -> dict[str, float]:
     """Each loss, the mean over the batches; the policy's over the rows that have a target."""
+    columns = {name: np.array([float(losses[name]) for losses in batches]) for name in (*HEADS, "total", _SHARE)}
     means = {}
     for name in (*HEADS, "total"):
-        weights = [losses["policy_share"] if name == "policy" else 1.0 for losses in batches]
-        total = sum(weight * losses[name] for weight, losses in zip(weights, batches, strict=True))
-        means[f"{name}_loss"] = float(total / sum(weights)) if sum(weights) > 0 else float("nan")
+        weights = columns[_SHARE] if name == "policy" else np.ones(len(batches))
+        total = float(weights.sum())
+        means[f"{name}_loss"] = float(weights @ columns[name]) / total if total > 0 else float("nan")
     return means

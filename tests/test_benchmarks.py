@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""That the scripts in benchmarks/ run and the comparison judges; their figures are no matter for a test."""
+
+import importlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+FOLDER = Path(__file__).parent.parent / "benchmarks"
+SMALL = ("--blocks=1", "--channels=8")
+SCRIPTS = {
+    "kernels": ("--games=2",),
+    "inference": (*SMALL, "--board_size=5", "--rows=8"),
+    "selfplay": (*SMALL, "--board_size=5", "--rows=8"),
+    "memory": (*SMALL, "--games=8", "--visits=100"),
+    "shards": ("--shards=50", "--board_size=5", "--window=100"),
+    "training": (*SMALL, "--board_size=5", "--batch=8"),
+    "katago": (*SMALL, "--rows=8"),
+}
+QUICK = ("kernels",)
+
+
+@pytest.fixture
+def compare(monkeypatch):
+    monkeypatch.syspath_prepend(str(FOLDER))
+    return importlib.import_module("compare")
+
+
+def test_every_script_is_run_here_and_by_the_comparison(compare):
+    others = {"compare", "measure", "precision_match"}  # a match takes hours, and has an interval instead of a ratio
+    files = {path.stem for path in FOLDER.glob("*.py")} - others
+
+    assert files == set(SCRIPTS) == set(compare.SCRIPTS)
+
+
+@pytest.mark.parametrize(
+    "script", [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in SCRIPTS]
+)
+def test_a_script_runs_and_prints_its_ratios(script):
+    command = [sys.executable, FOLDER / f"{script}.py", "--json", "--seconds=0.02", "--rounds=1", *SCRIPTS[script]]
+
+    answer = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
+
+    assert answer.returncode == 0, answer.stderr
+    result = json.loads(answer.stdout)
+    assert result["ratios"]
+    assert all(ratio["value"] > 0 for ratio in result["ratios"].values())
+
+
+@pytest.mark.parametrize(
+    ("value", "lower_is_better", "expected"),
+    [
+        (1.0, False, "ok"),
+        (0.91, False, "ok"),
+        (0.89, False, "worse"),
+        (1.11, False, "better"),
+        (1.11, True, "worse"),
+        (0.89, True, "better"),
+        (float("nan"), False, "worse"),
+    ],
+)
+def test_a_ratio_is_judged_against_the_reference_within_its_tolerance(compare, value, lower_is_better, expected):
+    ratio = compare.Ratio(value, tolerance=0.1, lower_is_better=lower_is_better)
+
+    assert compare.verdict(ratio, 1.0) == expected
+    assert compare.verdict(ratio, None) == "new"
+
+
+def test_the_comparison_fails_only_if_something_got_worse(compare, monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(compare, "REFERENCE", tmp_path / "reference.json")
+    ratios = {"speed": compare.Ratio(2.0)}
+    monkeypatch.setattr(compare, "measured", lambda *_: dict(ratios))
+
+    assert compare.main(["--only=kernels"]) == 0  # new
+    assert not compare.REFERENCE.exists()
+    assert compare.main(["--only=kernels,shards", "--update"]) == 0
+    ratios["speed"] = compare.Ratio(1.0)
+    assert compare.main(["--only=kernels"]) == 1
+    assert "worse" in capsys.readouterr().out
+    assert compare.main(["--only=kernels", "--update"]) == 0
+    assert compare.main(["--only=kernels"]) == 0
+    assert compare.main(["--only=shards"]) == 1  # an update of one leaves the others
+    stored = json.loads(compare.REFERENCE.read_text())
+    assert set(stored["kernels"]) == {"cpu", "cores", "date", "commit", "ratios"}
+
+
+def test_a_bound_is_a_floor_or_a_ceiling(compare):
+    assert compare.Ratio(1.0, bound=1.0).holds()
+    assert not compare.Ratio(0.99, bound=1.0).holds()
+    assert compare.Ratio(0.99, bound=1.0, lower_is_better=True).holds()
+    assert not compare.Ratio(1.01, bound=1.0, lower_is_better=True).holds()
