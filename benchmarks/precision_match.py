@@ -15,13 +15,13 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
-from minigo.config import Config, MatchConfig, SearchConfig
+from minigo.config import Config, MachineConfig, MatchConfig, SearchConfig
 from minigo.gates import Score
 from minigo.inference.quiet import start_tensorflow
 from minigo.match import MatchGame, play_games
 
 start_tensorflow()
-from minigo.inference.openvino import OpenVINOEvaluator  # noqa: E402
+from minigo.inference.backends import load_evaluator  # noqa: E402
 from minigo.network.network import Network  # noqa: E402
 from minigo.players import SearchPlayer, match_search  # noqa: E402
 from minigo.run import Run, read_network  # noqa: E402
@@ -46,7 +46,10 @@ def main() -> None:
 def play(config: Config, match: MatchConfig, search: SearchConfig, options: argparse.Namespace) -> Score:
     """The score of the low precision against float32."""
     network = Network.from_bytes(*read_network(options.network))
-    evaluators = [OpenVINOEvaluator(network, precision=precision) for precision in (options.precision, "float32")]
+    machines = [MachineConfig(backend="openvino", precision=precision) for precision in (options.precision, "float32")]
+    evaluators = [load_evaluator(network, machine, config.game.board_size) for machine in machines]
+    if evaluators[0].precision != options.precision:
+        raise SystemExit(f"{options.network} does not agree with float32 in {options.precision}: see the warning above")
     threads = len(os.sched_getaffinity(0))
     points: dict[int, float | None] = {}
     lock = threading.Lock()

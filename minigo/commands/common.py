@@ -45,9 +45,10 @@ def open_run(values: FlagValues, *, create: bool) -> "Run":
 
 def _versions() -> dict[str, Any]:
     """What a run says about the software that started it; the commit where that is known."""
-    from importlib.metadata import version
+    from importlib.metadata import distributions
 
-    libraries = {name: version(name) for name in ("keras", "numpy", "tensorflow")}
+    names = ("jax", "keras", "numpy", "openvino", "tensorflow")
+    libraries = {found.name: found.version for found in distributions() if found.name in names}
     checkout, git = Path(__file__).parent.parent.parent, shutil.which("git")
     if git is None or not (checkout / ".git").exists():
         return {"libraries": libraries, "commit": None}
