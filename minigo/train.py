@@ -14,7 +14,6 @@ import time
 from collections.abc import Iterable, Iterator
 from collections.abc import Set as AbstractSet
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any, Final
 
 import keras
@@ -28,7 +27,7 @@ from minigo.data.window import Window, trainable_plies, window_size
 from minigo.go.record import GameRecord
 from minigo.network.network import Network
 from minigo.network.trainer import Trainer, learning_rate
-from minigo.run import Run, TrainerState
+from minigo.run import Run, TrainerState, shard_stem
 
 HOLDOUT_EXAMPLES: Final = 2048
 POLL_SECONDS: Final = 5.0
@@ -113,7 +112,7 @@ class _Session:
 
     def new_games(self, paths: Iterable[str]) -> dict[str, list[GameRecord]]:
         """`read_games` of shards that training has not consumed; one that it has, under another hour, is no good."""
-        return self.read_games(paths, {Path(path).stem for path in self._run.consumed_shards()})
+        return self.read_games(paths, {shard_stem(path) for path in self._run.consumed_shards()})
 
     def read_games(self, paths: Iterable[str], taken: AbstractSet[str] = frozenset()) -> dict[str, list[GameRecord]]:
         """The games of each good shard by its path; the others go into quarantine.
@@ -126,10 +125,10 @@ class _Session:
         names = set(taken)
         for path in paths:
             try:
-                if Path(path).stem in names:
+                if shard_stem(path) in names:
                     raise ShardError("a shard of this name has been trained on")
                 games[path] = self._checked_games(path)
-                names.add(Path(path).stem)
+                names.add(shard_stem(path))
             except ShardError as error:
                 _log.warning("%s goes into quarantine: %s", path, error)
                 self._run.quarantine(path, str(error))
@@ -192,7 +191,7 @@ class _Session:
     def _check_origin(self, path: str, header: ShardHeader) -> None:
         """Raises ShardError unless the shard is the one that its name says, played by a network of this run."""
         name = f"{header.network}-{header.worker}-{header.sequence:06d}"
-        if Path(path).stem != name:
+        if shard_stem(path) != name:
             raise ShardError(f"foreign: the shard must be named {name}")
         if header.seed != self._config.seed:
             raise ShardError(f"foreign: the run's seed is {self._config.seed}, got {header.seed}")
