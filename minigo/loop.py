@@ -291,6 +291,7 @@ class Loop:
     def conclude(self) -> None:
         """Ends self-play and measures the champion against chance and against generation 0, once."""
         self._selfplay.close()
+        self._count_selfplay()
         champion = self._champion()
         opponents = ("random", self._run.networks()[0])
         for opponent in opponents:
