@@ -14,7 +14,7 @@ PROJECT = ("cc_kernels", "minigo", "ratings")
 # "name" is that module alone; "name.*" is the package with all below it.
 GO = ("cc_kernels.*", "minigo.go.*", "minigo.config")
 PROTOCOL = ("minigo.inference", "minigo.inference.evaluator")
-PLAYERS = (*GO, *PROTOCOL, "minigo.search", "minigo.players", "minigo.engines.external")
+PLAYERS = (*GO, *PROTOCOL, "minigo.search", "minigo.anytime", "minigo.players", "minigo.engines.external")
 DATA = (*GO, "minigo.storage", "minigo.documents", "minigo.run", "minigo.data.*")
 PROGRAMS = (
     "minigo",
@@ -46,6 +46,7 @@ LAYERS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "minigo.inference.quiet": (("minigo.network", "minigo.config"), ("tensorflow", "jax")),
     "minigo.network": (NETWORK, ("numpy", "keras", "tensorflow", "jax", "safetensors")),
     "minigo.search": (PLAYERS, ("numpy",)),
+    "minigo.anytime": (PLAYERS, ("numpy",)),
     "minigo.players": (PLAYERS, ("numpy",)),
     "minigo.storage": ((), ("google",)),
     "minigo.documents": (("minigo.storage",), ()),
