@@ -24,6 +24,7 @@ cdef uint64_t history_key(const BoardState* s) noexcept nogil
 cdef int count_liberties(const BoardState* s, int head, int most) noexcept nogil
 cdef bint is_own_eye(const BoardState* s, int vertex, int color) noexcept nogil
 
+cdef bint history_grow(History* history, int capacity) noexcept nogil
 cdef int history_reserve(History* history, int capacity) except -1
 cdef int history_copy(History* target, const History* source, int spare) except -1
 cdef void history_free(History* history) noexcept nogil

@@ -384,15 +384,22 @@ cdef bint is_own_eye(const BoardState* s, int vertex, int color) noexcept nogil:
 
 # -------------------------------------------------------------------------------------------------------- history
 
-cdef int history_reserve(History* history, int capacity) except -1:
-    """Makes room for at least `capacity` keys. Raises MemoryError, leaving the history as it was."""
+cdef bint history_grow(History* history, int capacity) noexcept nogil:
+    """Makes room for at least `capacity` keys; False if there is no memory, the history then being as it was."""
     if capacity <= history.capacity:
-        return 0
+        return True
     cdef uint64_t* keys = <uint64_t*>realloc(history.keys, capacity * sizeof(uint64_t))
     if keys == NULL:
-        raise MemoryError(f"no memory for {capacity} positions of history")
+        return False
     history.keys = keys
     history.capacity = capacity
+    return True
+
+
+cdef int history_reserve(History* history, int capacity) except -1:
+    """Makes room for at least `capacity` keys. Raises MemoryError, leaving the history as it was."""
+    if not history_grow(history, capacity):
+        raise MemoryError(f"no memory for {capacity} positions of history")
     return 0
 
 

@@ -35,8 +35,12 @@ cdef extern from *:
     bint replace_word(uint64_t* word, uint64_t* expected, uint64_t value) noexcept nogil
 
 
+cdef inline uint64_t slot_words(const CacheTable* table) noexcept nogil:
+    return EVALUATION + table.num_words + table.ownership_words
+
+
 cdef inline uint64_t* slot_of(const CacheTable* table, uint64_t key) noexcept nogil:
-    return table.slots + (key % table.capacity) * (EVALUATION + table.num_words)
+    return table.slots + (key % table.capacity) * slot_words(table)
 
 
 cdef bint cache_find(const CacheTable* table, uint64_t key, Evaluation* found) noexcept nogil:
@@ -49,12 +53,19 @@ cdef bint cache_find(const CacheTable* table, uint64_t key, Evaluation* found) n
     for i in range(table.num_words):
         word = load_word(&slot[EVALUATION + i])
         memcpy(<char*>found + 8 * i, &word, 8)
+    for i in range(table.ownership_words):
+        word = load_word(&slot[EVALUATION + table.num_words + i])
+        memcpy(&found.ownership[8 * i], &word, 8)
     keep_reads_above()
     return load_word(&slot[VERSION]) == version
 
 
-cdef void cache_store(CacheTable* table, uint64_t key, const float* policy, float value, float score) noexcept nogil:
-    """Remembers an evaluation, unless another thread is writing to the same slot."""
+cdef void cache_store(CacheTable* table, uint64_t key, const float* policy, float value, float score,
+                      const int8_t* ownership) noexcept nogil:
+    """Remembers an evaluation, unless another thread is writing to the same slot.
+
+    `ownership` has whole words, the bytes beyond the points being of no meaning; not read if the table holds none.
+    """
     cdef Evaluation given
     cdef uint64_t* slot = slot_of(table, key)
     cdef uint64_t version = load_word(&slot[VERSION]), word
@@ -71,6 +82,9 @@ cdef void cache_store(CacheTable* table, uint64_t key, const float* policy, floa
     for i in range(table.num_words):
         memcpy(&word, <const char*>&given + 8 * i, 8)
         store_word(&slot[EVALUATION + i], word)
+    for i in range(table.ownership_words):
+        memcpy(&word, &ownership[8 * i], 8)
+        store_word(&slot[EVALUATION + table.num_words + i], word)
     store_last(&slot[VERSION], version + 2)
 
 
@@ -89,23 +103,26 @@ cdef class EvaluationCache:
     Args:
         board_size: N of the positions.
         capacity: how many evaluations are remembered; memory is taken as they come.
+        ownership: whether they hold who owns which point, for searches that keep it, and for no others.
 
     Raises:
         ValueError: a board size that does not exist, or a capacity below 1.
         MemoryError: no room for so many.
     """
 
-    def __cinit__(self, int board_size, long long capacity):
+    def __cinit__(self, int board_size, long long capacity, bint ownership=False):
         if not 2 <= board_size <= MAX_SIZE:
             raise ValueError(f"board_size must be in 2..{MAX_SIZE}, got {board_size}")
         if not 1 <= capacity <= 1 << 40:
             raise ValueError(f"capacity must be in 1..2**40, got {capacity}")
         self.board_size = board_size
+        self.ownership = ownership
         self.table.num_moves = board_size * board_size + 1
         self.table.num_words = (2 + self.table.num_moves + 1) // 2
+        self.table.ownership_words = (board_size * board_size + 7) // 8 if ownership else 0
         self.table.capacity = capacity
         # calloc takes pages of zeros, which cost no memory until they are written to.
-        self.table.slots = <uint64_t*>calloc(capacity, (EVALUATION + self.table.num_words) * sizeof(uint64_t))
+        self.table.slots = <uint64_t*>calloc(capacity, slot_words(&self.table) * sizeof(uint64_t))
         if self.table.slots == NULL:
             raise MemoryError(f"no memory for {capacity} evaluations")
 
@@ -120,7 +137,7 @@ cdef class EvaluationCache:
     @property
     def num_bytes(self):
         """The most bytes that it can come to use."""
-        return self.table.capacity * (EVALUATION + self.table.num_words) * sizeof(uint64_t)
+        return self.table.capacity * slot_words(&self.table) * sizeof(uint64_t)
 
     @property
     def hits(self):

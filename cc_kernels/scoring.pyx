@@ -4,7 +4,7 @@
 Owners are written by vertex: C_BLACK, C_WHITE, or C_EMPTY for a neutral or undecided point; borders stay undefined.
 """
 
-from libc.string cimport memset
+from libc.string cimport memcpy, memset
 
 import numpy as np
 
@@ -102,6 +102,14 @@ cdef float final_score_of(const BoardState* s, const int8_t* alive, bint decided
         if s.cells[vertex].color != C_BORDER:
             area += alive[vertex]
     return area - s.komi
+
+
+cdef void write_final_area(const BoardState* s, const int8_t* alive, bint decided, int8_t* owner) noexcept nogil:
+    """Who owns each point if the game ends now: as in `alive` if that decides every point, else by area."""
+    if decided:
+        memcpy(owner, alive, s.num_vertices)
+    else:
+        write_area(s, owner)
 
 
 cdef inline void fill_steps(const BoardState* s, int* steps) noexcept nogil:

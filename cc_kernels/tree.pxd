@@ -32,11 +32,16 @@ The schedule is sequential halving over m = min(considered_moves, edges) moves: 
 still considered gets max(1, sims // (ceil(log2 m) * k)) more visits; then k = max(2, k // 2). The policy target is
 softmax(logit + sigma(completed Q)), and the move to play has the largest sum above among the most visited.
 
+**Avoided moves.** A search may leave out moves of a colour: a move that is avoided until depth d is no edge of nodes at
+depth 0 (the root) … d - 1. Where no edge is left, the pass is one. Priors are normalised over the edges that are left.
+
 **Batches.** Games take turns. A turn collects up to `leaves_per_game` leaves and ends early where the next walk would
 need one of them; the leaves are counted together, in their order, when all have their evaluations, and only then the
-game may have another turn. A batch is filled by one turn of each game of a `group`, beginning with the game after the
-last one that had a turn, until it has no room for another whole turn (`batch_rows`). So a batch of single leaves is
-full while that many games search, and no tree depends on what shares its batches.
+game may have another turn. A call of `select` may allow fewer: at most `leaves`, at most 1 + root visits //
+`visits_per_leaf` (a small tree learns more from one leaf after the other), and at most `walks` walks, which matters
+where walks end in finished games, that take no evaluation. A batch is filled by one turn of each game of a `group`,
+beginning with the game after the last one that had a turn, until it has no room for another whole turn (`batch_rows`).
+So a batch of single leaves is full while that many games search, and no tree depends on what shares its batches.
 
 **Cache.** Positions whose inputs to the network are images of each other have one key, and are written in one
 orientation: the symmetry that takes the board to its canonical image, then the one that the key's lowest three bits
@@ -48,13 +53,37 @@ has another turn. So a search finds the same with any cache of its evaluator's, 
 one visit with utility +1 for the player to move there (a virtual loss for whoever moved to it). At a Gumbel root it
 counts where visits are compared with the schedule, not in Q or sigma.
 
+**Priming.** A root may get its evaluation from outside (a mean over symmetries, a flattened policy). It replaces the
+root's own: priors, those of visited moves too, and its part in the root's sums. The rest of the tree stays.
+
+**Ownership** is kept where asked for: who owns each point, as the evaluator says it, or the final area of a finished
+game; in 127ths, for the player to move at the node. Like values, it is averaged over all evaluations in a subtree; a
+finished game counts once for each visit.
+
+**Memory.** A tree has room for `first_nodes` nodes from the start, as many as self-play needs, which then allocates
+nothing while it searches. One that needs more doubles its pools between walks. Where there is no memory, or
+`growth_bytes` are used up by all trees together, its search ends: it is full.
+
 **Corner cases.** A policy that is zero on all edges counts as uniform. Where pass-alive chains and regions decide every
 point, the result is that of their owners; after two passes, that of the area.
 
-Bounds: 64 bytes a node and 6 a legal move of an evaluated node; see `SearchTrees.memory_bound`.
+Bounds: 64 bytes a node, N² more if ownership is kept, and 6 a legal move of an evaluated node; see
+`SearchTrees.memory_bound`.
+
+`readout.pyx` reads trees for people: lines, deviations, ownership.
 """
 
+cimport cython
+from libc.math cimport tanh
+from libc.stdint cimport int64_t
+
+from cc_kernels.cache cimport CacheTable, Evaluation, EvaluationCache
 from cc_kernels.types cimport BoardState, History, int8_t, int16_t, int32_t, uint8_t, uint64_t
+
+cdef enum:
+    NO_NODE = -1
+    NO_EDGE = -1
+    NO_ROW = -1
 
 cdef enum:
     NEW = 0                             # never evaluated
@@ -84,11 +113,16 @@ cdef struct Node:                       # one cache line
 cdef struct GameTree:
     BoardState root
     History history                     # up to the root; a simulation appends its path and takes it off again
-    Node* nodes                         # [max_simulations + 1]; the root is node 0
-    int16_t* edge_moves                 # [(max_simulations + 1) * A]
+    Node* nodes                         # [node_capacity]; the root is node 0
+    int8_t* ownership                   # [node_capacity, N²] by node; NULL if it is not kept
+    int16_t* edge_moves                 # [edge_capacity]
     float* edge_priors                  # the same
     int32_t num_nodes
     int32_t num_edges                   # of the pool that are taken
+    int32_t node_capacity               # at most max_simulations + 1
+    int64_t edge_capacity               # at most as many times A
+    bint full                           # could not grow
+    int16_t* avoided                    # [2, A]: depth until which Black, White leaves out each move; or NULL
     int32_t simulations                 # how many the present search shall have
     bint searching                      # whether a search has been started
     int32_t group                       # of the games that share its batches
@@ -96,4 +130,78 @@ cdef struct GameTree:
     double* noise                       # [A]
     double* logits                      # [A], by root edge
     int32_t* root_children              # [A], by root edge; NO_NODE where unvisited
-    int32_t* schedule                   # [max_simulations], visits that simulation k looks for
+    int32_t* schedule                   # [max_simulations], visits that simulation k looks for; NULL for PUCT
+
+cdef struct Rules:                      # of the search; as `SearchTrees` takes them
+    double c_visit
+    double c_scale
+    double c_puct
+    double fpu_reduction
+    double score_weight
+    double noise_share
+    int considered_moves
+    bint gumbel
+    bint prune_pass_alive
+
+cdef struct Turn:                       # what a game may do in one turn
+    int leaves
+    int visits_per_leaf                 # 0: however small its tree is
+    int walks                           # 0: as many as it needs
+
+cdef struct Leaf:                       # one that waits to be counted
+    int32_t game
+    int32_t node
+    int32_t row                         # of the batch; NO_ROW if the cache knew it
+    int32_t symmetry                    # in which the row is written
+    uint64_t key
+
+cdef struct Batch:                      # the caller's arrays, and how many rows of them are filled
+    uint8_t* planes
+    float* scalars
+    uint64_t* keys
+    int32_t* games
+    int num_rows
+    int most_rows                       # that may be filled
+    CacheTable* cache                   # or NULL
+    int hits
+
+cdef inline double utility_of(const Rules* rules, const GameTree* tree, double value, double score) noexcept nogil:
+    return value + rules.score_weight * tanh(score / tree.root.board_size)
+
+
+@cython.final                           # so that its methods are called directly
+cdef class SearchTrees:
+    cdef GameTree* trees                # [G]
+    cdef Leaf* leaves                   # of the present batch, in the order in which they are counted
+    cdef int32_t* cursors               # [groups]: the game that has the next turn
+    cdef EvaluationCache cache          # that the present batch was looked up in, or None
+    cdef Rules rules
+    cdef readonly int num_games
+    cdef readonly int board_size
+    cdef readonly int batch_size
+    cdef readonly bint ownership
+    cdef int max_simulations
+    cdef int first_nodes
+    cdef int leaves_per_game
+    cdef int num_leaves
+    cdef int num_rows                   # of the present batch that wait for their evaluation
+    cdef int64_t growth_bytes           # by which all trees together may grow; 0: no bound
+    cdef int64_t grown_bytes            # by which they have
+    cdef BoardState scratch
+    cdef Evaluation found
+
+    cdef GameTree* tree_of(self, int game) except NULL
+    cdef GameTree* resting_tree(self, int game) except NULL
+    cdef int check_group(self, int group) except -1
+    cdef int check_cache(self, EvaluationCache cache) except -1
+    cdef int check_ownership(self, const float[:, ::1] ownership) except -1
+    cdef int begin(self, GameTree* tree, int simulations, noise) except -1
+    cdef int avoid(self, GameTree* tree, avoid) except -1
+    cdef bint has_room(self, GameTree* tree) noexcept nogil
+    cdef bint grow(self, GameTree* tree) noexcept nogil
+    cdef void shrink(self, GameTree* tree) noexcept nogil
+    cdef int leaves_of(self, const Turn* turn, int game, int group) noexcept nogil
+    cdef void take_turn(self, Batch* batch, const Turn* turn, int game, int group) noexcept nogil
+    cdef int collect_leaves(self, Batch* batch, int game, int leaves, int walks) noexcept nogil
+    cdef bint add_leaf(self, Batch* batch, int game, int index) noexcept nogil
+    cdef void count_leaves(self, int first) noexcept nogil

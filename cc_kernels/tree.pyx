@@ -5,9 +5,10 @@ Order of reading: memory, one simulation (`descend`), choice at the root and bel
 and there turns and batches (`SearchTrees.take_turn`).
 """
 
-from libc.math cimport INFINITY, NAN, ceil, exp, isfinite, log, log2, sqrt, tanh
-from libc.stdint cimport int64_t, uint32_t
-from libc.stdlib cimport calloc, free, malloc
+cimport cython
+from libc.math cimport INFINITY, NAN, ceil, exp, isfinite, log, log2, sqrt
+from libc.stdint cimport uint32_t
+from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memcpy, memset
 
 from collections import namedtuple
@@ -19,6 +20,7 @@ from cc_kernels.board cimport (
     copy_state,
     history_copy,
     history_free,
+    history_grow,
     history_key,
     history_push,
     history_reserve,
@@ -27,8 +29,9 @@ from cc_kernels.board cimport (
     move_vertex,
     play_vertex,
     point_of,
+    vertex_of,
 )
-from cc_kernels.cache cimport CacheTable, Evaluation, EvaluationCache, cache_count, cache_find, cache_store
+from cc_kernels.cache cimport CacheTable, EvaluationCache, cache_count, cache_find, cache_store
 from cc_kernels.features cimport (
     C_NUM_PLANES,
     C_NUM_SCALARS,
@@ -38,40 +41,11 @@ from cc_kernels.features cimport (
     symmetry_image,
     write_planes,
 )
-from cc_kernels.scoring cimport final_score_of, write_area, write_pass_alive
-from cc_kernels.types cimport C_EMPTY, EMPTY_SET, MAX_MOVES, MAX_SIZE, NUM_VERTICES
+from cc_kernels.scoring cimport final_score_of, write_area, write_final_area, write_pass_alive
+from cc_kernels.types cimport C_BLACK, C_EMPTY, EMPTY_SET, MAX_MOVES, MAX_POINTS, MAX_SIZE, NUM_VERTICES
 
 cdef enum:
-    NO_NODE = -1
-    NO_EDGE = -1
-    NO_ROW = -1
-
-cdef struct Rules:                      # of the search; as `SearchTrees` takes them
-    double c_visit
-    double c_scale
-    double c_puct
-    double fpu_reduction
-    double score_weight
-    double noise_share
-    int considered_moves
-    bint gumbel
-    bint prune_pass_alive
-
-cdef struct Leaf:                       # one that waits to be counted
-    int32_t game
-    int32_t node
-    int32_t row                         # of the batch; NO_ROW if the cache knew it
-    int32_t symmetry                    # in which the row is written
-    uint64_t key
-
-cdef struct Batch:                      # the caller's arrays, and how many rows of them are filled
-    uint8_t* planes
-    float* scalars
-    uint64_t* keys
-    int32_t* games
-    int num_rows
-    CacheTable* cache                   # or NULL
-    int hits
+    EDGE_BYTES = 6                      # a move and its prior
 
 RootResult = namedtuple(
     "RootResult", "move visits policy_target move_values value score_lead simulations principal_variation"
@@ -111,10 +85,6 @@ cdef void clear_tree(GameTree* tree) noexcept nogil:
     add_node(tree, NO_NODE, 0, 1)
     for i in range(tree.root.num_points + 1):
         tree.root_children[i] = NO_NODE
-
-
-cdef inline double utility_of(const Rules* rules, const GameTree* tree, double value, double score) noexcept nogil:
-    return value + rules.score_weight * tanh(score / tree.root.board_size)
 
 
 cdef inline double mean_utility(const Node* node) noexcept nogil:
@@ -305,12 +275,23 @@ cdef inline float mix_noise(const Rules* rules, float prior, double noise, doubl
 
 # ------------------------------------------------------------------------------------------------- one simulation
 
+cdef inline int8_t* ownership_of(const GameTree* tree, int index) noexcept nogil:
+    """[N²]: a node's; only where it is kept."""
+    return tree.ownership + <size_t>index * tree.root.num_points
+
+
 cdef bint has_ended(GameTree* tree, int index, const BoardState* s, const int8_t* alive, bint decided) noexcept nogil:
     """Whether the game is over at a node; if so, makes it terminal with the exact result for the player to move."""
     cdef Node* node = &tree.nodes[index]
+    cdef int8_t[NUM_VERTICES] owner
     cdef double score
+    cdef int point
     if s.passes < 2 and not decided:
         return False
+    if tree.ownership != NULL:
+        write_final_area(s, alive, decided, owner)
+        for point in range(s.num_points):
+            ownership_of(tree, index)[point] = 127 * s.to_play * owner[vertex_of(s, point)]
     score = final_score_of(s, alive, decided) * s.to_play
     node.status = TERMINAL
     node.score = score
@@ -322,11 +303,11 @@ cdef void write_edges(const Rules* rules, GameTree* tree, int index, const Board
                       bint any_alive) noexcept nogil:
     """Lists the moves of a leaf in the pool; their priors come with its evaluation."""
     cdef Node* node = &tree.nodes[index]
+    cdef int16_t* moves = &tree.edge_moves[tree.num_edges]
     cdef int8_t[NUM_VERTICES] owner
-    cdef int i, vertex
+    cdef int i, vertex, count = 0
     cdef uint64_t bits
     cdef bint prune = any_alive and rules.prune_pass_alive
-    node.edges = tree.num_edges
     if prune:
         write_area(s, owner)
     for i in range(s.num_words):
@@ -337,11 +318,29 @@ cdef void write_edges(const Rules* rules, GameTree* tree, int index, const Board
             if prune and alive[vertex] != C_EMPTY and (alive[vertex] != s.to_play or owner[vertex] == s.to_play):
                 continue
             if is_legal(s, &tree.history, vertex, s.to_play):
-                tree.edge_moves[tree.num_edges] = point_of(s, vertex)
-                tree.num_edges += 1
-    tree.edge_moves[tree.num_edges] = s.num_points
-    tree.num_edges += 1
-    node.num_edges = tree.num_edges - node.edges
+                moves[count] = point_of(s, vertex)
+                count += 1
+    moves[count] = s.num_points
+    count += 1
+    if tree.avoided != NULL:
+        count = leave_out(tree, s, moves, count)
+    node.edges = tree.num_edges
+    node.num_edges = count
+    tree.num_edges += count
+
+
+cdef int leave_out(const GameTree* tree, const BoardState* s, int16_t* moves, int count) noexcept nogil:
+    """Takes away the moves that are to be avoided; returns how many are left, which are one at least: the pass."""
+    cdef const int16_t* avoided = &tree.avoided[0 if s.to_play == C_BLACK else s.num_points + 1]
+    cdef int depth = s.move_count - tree.root.move_count, i, left = 0
+    for i in range(count):
+        if depth >= avoided[moves[i]]:
+            moves[left] = moves[i]
+            left += 1
+    if left == 0:
+        moves[0] = s.num_points
+        left = 1
+    return left
 
 
 cdef int descend(const Rules* rules, GameTree* tree, BoardState* s) noexcept nogil:
@@ -368,7 +367,7 @@ cdef int descend(const Rules* rules, GameTree* tree, BoardState* s) noexcept nog
 cdef inline bint wants_leaf(const GameTree* tree) noexcept nogil:
     """Whether the search still lacks simulations, counting those on their way; a root that waits comes first."""
     cdef const Node* root = &tree.nodes[0]
-    if not tree.searching or root.status == WAITING:
+    if not tree.searching or tree.full or root.status == WAITING:
         return False
     return root.status != TERMINAL and root.visits + root.waiting < tree.simulations + 1
 
@@ -378,10 +377,11 @@ cdef inline bint is_done(const GameTree* tree) noexcept nogil:
     return not wants_leaf(tree) and (tree.num_nodes == 0 or tree.nodes[0].waiting == 0)
 
 
-cdef void evaluate(GameTree* tree, const Leaf* leaf, const float* policy, float value, float score) noexcept nogil:
-    """Gives a leaf its value and score, and its edges their priors, from a policy in the leaf's symmetry."""
-    cdef Node* node = &tree.nodes[leaf.node]
-    cdef const int16_t* image = symmetry_image(tree.root.board_size, leaf.symmetry)
+cdef void evaluate(GameTree* tree, int index, int symmetry, const float* policy, float value, float score,
+                   const int8_t* ownership) noexcept nogil:
+    """Gives a node its evaluation, and its edges their priors, from a policy and ownership in a symmetry."""
+    cdef Node* node = &tree.nodes[index]
+    cdef const int16_t* image = symmetry_image(tree.root.board_size, symmetry)
     cdef int num_points = tree.root.num_points, i, move
     cdef double total = 0
     node.value = value
@@ -392,10 +392,45 @@ cdef void evaluate(GameTree* tree, const Leaf* leaf, const float* policy, float 
         total += tree.edge_priors[i]
     for i in range(node.edges, node.edges + node.num_edges):
         tree.edge_priors[i] = <float>(tree.edge_priors[i] / total) if total > 1e-12 else <float>(1.0 / node.num_edges)
+    if tree.ownership != NULL:
+        for i in range(num_points):
+            ownership_of(tree, index)[i] = ownership[image[i]]
+
+
+cdef void round_ownership(const float* ownership, int num_points, int8_t* rounded) noexcept nogil:
+    """From [-1, 1] to 127ths; all 0 if there is none."""
+    cdef int i
+    if ownership == NULL:
+        memset(rounded, 0, num_points)
+        return
+    for i in range(num_points):
+        rounded[i] = <int8_t>(127 * min(max(ownership[i], <float>-1), <float>1) + (0.5 if ownership[i] > 0 else -0.5))
+
+
+cdef void replace_evaluation(const Rules* rules, GameTree* tree, const float* policy, float value, float score,
+                             const int8_t* ownership) noexcept nogil:
+    """Gives an evaluated root another evaluation: its part in the sums, and the priors of all moves, change."""
+    cdef Node* root = &tree.nodes[0]
+    cdef double value_before = root.value, score_before = root.score
+    cdef float[MAX_MOVES] priors
+    cdef int i
+    evaluate(tree, 0, 0, policy, value, score, ownership)
+    root.utility_sum += utility_of(rules, tree, root.value, root.score)
+    root.utility_sum -= utility_of(rules, tree, value_before, score_before)
+    root.value_sum += root.value - value_before
+    root.score_sum += root.score - score_before
+    for i in range(root.edges, root.edges + root.num_edges):
+        priors[tree.edge_moves[i]] = tree.edge_priors[i]
+    i = root.first_child
+    while i != NO_NODE:
+        tree.nodes[i].prior = priors[tree.nodes[i].move]
+        i = tree.nodes[i].next_sibling
+    root.status = EXPANDED
 
 
 # --------------------------------------------------------------------------------------------------------- Python
 
+@cython.final
 cdef class SearchTrees:
     """Searches of many games of one board size, each with a tree and a number of simulations of its own.
 
@@ -408,26 +443,14 @@ cdef class SearchTrees:
         considered_moves, c_visit, c_scale, c_puct, fpu_reduction, score_weight, noise_share, prune_pass_alive: see the
             header, `tree.pxd`, and `minigo.config.SearchConfig`.
         batch_rows: B, rows of a batch, at least `leaves_per_game`; 0: as many as all games together can fill.
+        ownership: whether nodes keep who owns which point.
+        first_nodes: for how many each tree has room from the start.
+        growth_bytes: by which all trees together may grow beyond what they have from the start; 0: no bound.
 
     Attributes:
-        num_games, board_size: as given.
+        num_games, board_size, ownership: as given.
         batch_size: B.
     """
-
-    cdef GameTree* trees
-    cdef Leaf* leaves                   # of the present batch, in the order in which they are counted
-    cdef int32_t* cursors               # [groups]: the game that has the next turn
-    cdef EvaluationCache cache          # that the present batch was looked up in, or None
-    cdef Rules rules
-    cdef readonly int num_games
-    cdef readonly int board_size
-    cdef readonly int batch_size
-    cdef int max_simulations
-    cdef int leaves_per_game
-    cdef int num_leaves
-    cdef int num_rows                   # of the present batch that wait for their evaluation
-    cdef BoardState scratch
-    cdef Evaluation found
 
     def __cinit__(
         self,
@@ -445,6 +468,9 @@ cdef class SearchTrees:
         double noise_share=0.25,
         bint prune_pass_alive=True,
         int batch_rows=0,
+        bint ownership=False,
+        int first_nodes=4096,
+        long long growth_bytes=0,
     ):
         if num_games < 1 or max_simulations < 1 or considered_moves < 1:
             raise ValueError(
@@ -459,8 +485,15 @@ cdef class SearchTrees:
             raise ValueError(f"max_simulations must be at most 5,000,000, got {max_simulations}")
         if batch_rows != 0 and batch_rows < leaves_per_game:
             raise ValueError(f"batch_rows must be 0, or {leaves_per_game} or more, got {batch_rows}")
+        if first_nodes < 1 or growth_bytes < 0:
+            raise ValueError(
+                f"first_nodes must be 1 or more and growth_bytes 0 or more, got {first_nodes} and {growth_bytes}"
+            )
+        self.first_nodes = min(first_nodes, max_simulations + 1)
         self.num_games = num_games
         self.board_size = board_size
+        self.ownership = ownership
+        self.growth_bytes = growth_bytes
         self.max_simulations = max_simulations
         self.leaves_per_game = leaves_per_game
         self.rules = Rules(
@@ -483,7 +516,11 @@ cdef class SearchTrees:
             raise MemoryError(f"no memory for the searches of {num_games} games")
         cdef int game
         for game in range(num_games):
-            if not allocate(&self.trees[game], max_simulations, board_size * board_size + 1):
+            if gumbel:
+                self.trees[game].schedule = <int32_t*>malloc(max_simulations * sizeof(int32_t))
+                if self.trees[game].schedule == NULL:
+                    raise MemoryError(f"no memory for schedules of {max_simulations} simulations")
+            if not allocate(&self.trees[game], self.first_nodes, board_size * board_size, ownership):
                 raise MemoryError(f"no memory for the searches of {num_games} games of {max_simulations} simulations")
 
     def __dealloc__(self):
@@ -500,30 +537,53 @@ cdef class SearchTrees:
         """The most bytes that the trees of all games can come to use."""
         cdef long long moves = self.board_size * self.board_size + 1
         cdef long long nodes = self.max_simulations + 1
-        return self.num_games * (nodes * (sizeof(Node) + 6 * moves + 4) + 20 * moves + sizeof(GameTree))
+        cdef long long node_bytes = sizeof(Node) + 6 * moves
+        if self.rules.gumbel:
+            node_bytes += 4
+        if self.ownership:
+            node_bytes += moves - 1
+        cdef long long bound = self.num_games * (nodes * node_bytes + 20 * moves + sizeof(GameTree))
+        if self.growth_bytes > 0:
+            nodes = self.first_nodes
+            return min(bound, self.num_games * (nodes * node_bytes + 20 * moves + sizeof(GameTree)) + self.growth_bytes)
+        return bound
 
     cdef GameTree* tree_of(self, int game) except NULL:
         if not 0 <= game < self.num_games:
             raise ValueError(f"game must be in 0..{self.num_games - 1}, got {game}")
         return &self.trees[game]
 
+    cdef GameTree* resting_tree(self, int game) except NULL:
+        cdef GameTree* tree = self.tree_of(game)
+        if tree.num_nodes == 0 or tree.nodes[0].waiting:
+            raise ValueError(f"game {game} has no tree, or leaves that wait for their evaluation")
+        return tree
+
     cdef int check_group(self, int group) except -1:
         if not 0 <= group <= self.num_games:
             raise ValueError(f"group must be in 0..{self.num_games}, got {group}")
         return 0
 
-    def start(self, int game, Board board, int simulations, noise=None, int group=0):
+    cdef int check_cache(self, EvaluationCache cache) except -1:
+        if cache is not None and cache.board_size != self.board_size:
+            raise ValueError(f"the cache must be of board size {self.board_size}, got {cache.board_size}")
+        if cache is not None and cache.ownership != self.ownership:
+            raise ValueError(f"the cache must {'' if self.ownership else 'not '}hold ownership, as the trees do")
+        return 0
+
+    def start(self, int game, Board board, int simulations, noise=None, int group=0, avoid=None):
         """Starts a search of a position from an empty tree.
 
         Args:
             game: which of the games.
             board: the position to search.
-            simulations: how many to make, beside the root's own evaluation.
+            simulations: how many to make, beside the root's own evaluation, which comes even if it is 0.
             noise: [A] float64 by move: Gumbel noise, or gamma variates above 0 for PUCT; None for none.
             group: 0 … G, whose leaves share batches: those of one network.
+            avoid: [2, A] int16, the depth until which Black (row 0) and White leave out each move; None: they do not.
 
         Raises:
-            ValueError: wrong board size, number of simulations, noise, or group.
+            ValueError: wrong board size, number of simulations, noise, group, or shape of `avoid`.
         """
         cdef GameTree* tree = self.tree_of(game)
         if board.state.board_size != self.board_size:
@@ -531,17 +591,34 @@ cdef class SearchTrees:
         if tree.nodes[0].waiting:
             raise ValueError(f"game {game} has leaves that wait for their evaluation")
         self.check_group(group)
+        self.avoid(tree, avoid)
         tree.group = group
+        self.shrink(tree)
         copy_state(&tree.root, &board.state)
-        history_copy(&tree.history, &board.history, self.max_simulations + 2)
+        history_copy(&tree.history, &board.history, tree.node_capacity + 2)
         clear_tree(tree)
         self.begin(tree, simulations, noise)
 
+    cdef int avoid(self, GameTree* tree, avoid) except -1:
+        cdef int num_moves = self.board_size * self.board_size + 1
+        cdef const int16_t[:, ::1] view
+        if avoid is None:
+            free(tree.avoided)
+            tree.avoided = NULL
+            return 0
+        view = avoid
+        if view.shape[0] != 2 or view.shape[1] != num_moves:
+            raise ValueError(f"avoid must be [2, {num_moves}], got [{view.shape[0]}, {view.shape[1]}]")
+        if tree.avoided == NULL:
+            tree.avoided = <int16_t*>malloc(2 * num_moves * sizeof(int16_t))
+            if tree.avoided == NULL:
+                raise MemoryError("no memory for the moves to avoid")
+        memcpy(tree.avoided, &view[0, 0], 2 * num_moves * sizeof(int16_t))
+        return 0
+
     def extend(self, int game, int simulations, noise=None):
         """Goes on with the tree as it is, to so many simulations in all; the arguments are those of `start`."""
-        cdef GameTree* tree = self.tree_of(game)
-        if tree.num_nodes == 0 or tree.nodes[0].waiting:
-            raise ValueError(f"game {game} has no tree, or leaves that wait for their evaluation")
+        cdef GameTree* tree = self.resting_tree(game)
         if self.rules.gumbel and tree.nodes[0].num_children:
             raise ValueError("sequential halving cannot go on with a tree: start it anew")
         self.begin(tree, simulations, noise)
@@ -549,8 +626,8 @@ cdef class SearchTrees:
     cdef int begin(self, GameTree* tree, int simulations, noise) except -1:
         cdef int num_moves = tree.root.num_points + 1, i
         cdef const double[::1] view
-        if not 1 <= simulations <= self.max_simulations:
-            raise ValueError(f"simulations must be in 1..{self.max_simulations}, got {simulations}")
+        if not 0 <= simulations <= self.max_simulations:
+            raise ValueError(f"simulations must be in 0..{self.max_simulations}, got {simulations}")
         memset(tree.noise, 0, num_moves * sizeof(double))
         tree.noisy = noise is not None
         if noise is not None:
@@ -565,35 +642,88 @@ cdef class SearchTrees:
                 tree.noise[i] = view[i]
         tree.simulations = simulations
         tree.searching = True
+        tree.full = False
         if tree.nodes[0].status in (EXPANDED, ARRANGED):
             prepare_root(&self.rules, tree)
         return 0
 
+    def prime(
+        self, int game, const float[::1] policy, float value, float score, const float[:, ::1] ownership=None
+    ):
+        """Gives a root its evaluation from outside, in place of any that it has; False if the game is over there.
+
+        Noise that has been mixed into a root's priors (PUCT) is gone then.
+
+        Args:
+            game: which.
+            policy: [A] probabilities, as the board lies; illegal moves are ignored.
+            value: in [-1, 1], for the player to move.
+            score: points, for the player to move.
+            ownership: [N, N] in [-1, 1], 1: the player to move; None: not known, which counts as 0.
+
+        Raises:
+            ValueError: there is no tree, or leaves wait, or wrong shapes, or a value that is not finite.
+        """
+        cdef GameTree* tree = self.resting_tree(game)
+        cdef Node* root = tree.nodes
+        cdef int num_points = self.board_size * self.board_size
+        cdef int8_t[NUM_VERTICES] alive
+        cdef int8_t[MAX_POINTS] owner
+        cdef int num_decided
+        if policy.shape[0] != num_points + 1:
+            raise ValueError(f"policy must have {num_points + 1} entries, got {policy.shape[0]}")
+        if not (all_finite(&policy[0], num_points + 1) and isfinite(value) and isfinite(score)):
+            raise ValueError("policy, value and score must be finite")
+        self.check_ownership(ownership)
+        if ownership is not None and not all_finite(&ownership[0, 0], num_points):
+            raise ValueError("ownership must be finite")
+        if self.ownership:
+            round_ownership(NULL if ownership is None else &ownership[0, 0], num_points, owner)
+        if root.status == TERMINAL:
+            return False
+        if root.status != NEW:
+            replace_evaluation(&self.rules, tree, &policy[0], value, score, owner)
+        else:
+            copy_state(&self.scratch, &tree.root)
+            num_decided = write_pass_alive(&self.scratch, alive)
+            if has_ended(tree, 0, &self.scratch, alive, num_decided == num_points):
+                add_result(&self.rules, tree, 0)
+                return False
+            write_edges(&self.rules, tree, 0, &self.scratch, alive, num_decided > 0)
+            evaluate(tree, 0, 0, &policy[0], value, score, owner)
+            root.status = EXPANDED
+            add_result(&self.rules, tree, 0)
+        if tree.searching:
+            prepare_root(&self.rules, tree)
+        return True
+
     def advance(self, int game, int move):
         """Plays a legal move at the root and keeps what is below it; whether anything was.
 
-        The search must be resumed with `extend`. With a Gumbel root nothing is kept: it starts from an empty tree.
+        The search must be resumed with `extend`. Nothing is kept with a Gumbel root, or where moves were avoided: the
+        search starts from an empty tree, and avoids none.
 
         Raises:
             ValueError: there is no tree, or leaves wait, or the move does not exist or is illegal.
         """
-        cdef GameTree* tree = self.tree_of(game)
+        cdef GameTree* tree = self.resting_tree(game)
         cdef int vertex, child
-        if tree.num_nodes == 0 or tree.nodes[0].waiting:
-            raise ValueError(f"game {game} has no tree, or leaves that wait for their evaluation")
+        cdef bint anew = self.rules.gumbel or tree.avoided != NULL
         if not 0 <= move <= tree.root.num_points:
             raise ValueError(f"move must be in 0..{tree.root.num_points}, got {move}")
         vertex = move_vertex(&tree.root, move)
         if move != tree.root.num_points and not is_legal(&tree.root, &tree.history, vertex, tree.root.to_play):
             raise ValueError(f"move {move} is illegal at the root of game {game}")
-        history_reserve(&tree.history, tree.history.count + self.max_simulations + 3)
+        self.avoid(tree, None)
+        history_reserve(&tree.history, tree.history.count + tree.node_capacity + 3)
         play_vertex(&tree.root, vertex, tree.root.to_play)
         history_push(&tree.history, history_key(&tree.root))
         tree.searching = False
+        tree.full = False
         child = tree.nodes[0].first_child
         while child != NO_NODE and tree.nodes[child].move != move:
             child = tree.nodes[child].next_sibling
-        if child == NO_NODE or self.rules.gumbel or tree.nodes[child].status == NEW:
+        if child == NO_NODE or anew or tree.nodes[child].status == NEW:
             clear_tree(tree)
             return False
         keep_subtree(tree, child)
@@ -603,6 +733,62 @@ cdef class SearchTrees:
         """Ends a game's search where it is; it takes no more leaves until the next `start` or `extend`."""
         self.tree_of(game).searching = False
 
+    def clear(self, int game):
+        """Ends a game's search and gives back what its tree has grown by; there is no tree until the next `start`.
+
+        Raises:
+            ValueError: its leaves wait for their evaluation.
+        """
+        cdef GameTree* tree = self.tree_of(game)
+        if tree.nodes[0].waiting:
+            raise ValueError(f"game {game} has leaves that wait for their evaluation")
+        tree.searching = False
+        tree.num_nodes = 0
+        tree.num_edges = 0
+        self.shrink(tree)
+
+    def regroup(self, int game, int group):
+        """Puts a game into another group from the next `select` on. Raises ValueError if there is no such group."""
+        cdef GameTree* tree = self.tree_of(game)
+        self.check_group(group)
+        tree.group = group
+
+    cdef bint has_room(self, GameTree* tree) noexcept nogil:
+        """Whether one more node fits into a tree, which may grow; if not, it is full."""
+        if (
+            tree.num_nodes < tree.node_capacity
+            and tree.num_edges + tree.root.num_points + 1 <= tree.edge_capacity
+        ):
+            return True
+        tree.full = not self.grow(tree)
+        return not tree.full
+
+    cdef bint grow(self, GameTree* tree) noexcept nogil:
+        """Doubles the pools of a tree that are full; False if there is no memory for that."""
+        cdef int64_t num_moves = tree.root.num_points + 1, most = self.max_simulations + 1
+        cdef int64_t nodes = tree.node_capacity, edges = tree.edge_capacity, more
+        cdef int64_t node_bytes = sizeof(Node) + (num_moves - 1 if self.ownership else 0)
+        if tree.num_nodes == nodes:
+            nodes = min(2 * nodes, most)
+        if tree.num_edges + num_moves > edges:
+            edges = min(2 * edges, most * num_moves)
+        more = (nodes - tree.node_capacity) * node_bytes + (edges - tree.edge_capacity) * EDGE_BYTES
+        if more == 0 or (self.growth_bytes > 0 and self.grown_bytes + more > self.growth_bytes):
+            return False
+        if not (history_grow(&tree.history, tree.history.count + nodes + 2) and resize(tree, nodes, edges)):
+            return False
+        self.grown_bytes += more
+        return True
+
+    cdef void shrink(self, GameTree* tree) noexcept nogil:
+        """Takes a tree's pools back to their first size; what is in them is lost."""
+        cdef int64_t num_points = self.board_size * self.board_size
+        cdef int64_t nodes = self.first_nodes, edges = nodes * (num_points + 1)
+        cdef int64_t less = (tree.node_capacity - nodes) * (sizeof(Node) + (num_points if self.ownership else 0))
+        less += (tree.edge_capacity - edges) * EDGE_BYTES
+        if less > 0 and resize(tree, nodes, edges):
+            self.grown_bytes -= less
+
     def select(
         self,
         uint8_t[:, :, :, ::1] planes,
@@ -611,6 +797,10 @@ cdef class SearchTrees:
         int32_t[::1] games,
         EvaluationCache cache=None,
         int group=0,
+        int rows=0,
+        int leaves=0,
+        int visits_per_leaf=0,
+        int walks=0,
     ):
         """Walks games of a group that still lack simulations to their next leaves and writes them into a batch.
 
@@ -624,12 +814,19 @@ cdef class SearchTrees:
             games: [B] int32, the game of each row, likewise.
             cache: evaluations of the group's network; leaves that it holds need no row. `backup` adds to it.
             group: whose games.
+            rows: how many may be written; 0: all.
+            leaves, visits_per_leaf, walks: what a game may do in its turn (the header, "Batches"); 0: no such bound
+                but `leaves_per_game`. A game of which the cache holds all leaves ends its turns after `walks` walks.
 
         Returns:
-            The number of rows written.
+            The number of rows written; 0 does not say that all games are done if there is a bound on walks.
+
+        Raises:
+            ValueError: leaves wait, or wrong shapes, group or bounds, or a cache that does not fit.
         """
         cdef int size = self.batch_size, _
         cdef Batch batch
+        cdef Turn turn
         if self.num_rows:
             raise ValueError(f"{self.num_rows} leaves wait for their evaluation: call backup first")
         if planes.shape[0] != size or scalars.shape[0] != size or keys.shape[0] != size or games.shape[0] != size:
@@ -638,50 +835,70 @@ cdef class SearchTrees:
             raise ValueError(f"planes must be [{size}, {self.board_size}, {self.board_size}, {C_NUM_PLANES}]")
         if scalars.shape[1] != C_NUM_SCALARS:
             raise ValueError(f"scalars must have {C_NUM_SCALARS} columns, got {scalars.shape[1]}")
-        if cache is not None and cache.board_size != self.board_size:
-            raise ValueError(f"the cache must be of board size {self.board_size}, got {cache.board_size}")
+        if not (0 <= rows <= size and 0 <= leaves <= self.leaves_per_game and visits_per_leaf >= 0 and walks >= 0):
+            raise ValueError(
+                f"rows must be in 0..{size}, leaves in 0..{self.leaves_per_game}, visits_per_leaf and walks 0 or more; "
+                f"got {rows}, {leaves}, {visits_per_leaf} and {walks}"
+            )
+        self.check_cache(cache)
         self.check_group(group)
         self.cache = cache
-        batch = Batch(&planes[0, 0, 0, 0], &scalars[0, 0], &keys[0], &games[0], 0, NULL, 0)
+        turn = Turn(self.leaves_per_game if leaves == 0 else leaves, visits_per_leaf, walks)
+        batch = Batch(&planes[0, 0, 0, 0], &scalars[0, 0], &keys[0], &games[0], 0, size if rows == 0 else rows, NULL, 0)
         if cache is not None:
             batch.cache = &cache.table
         with nogil:
             for _ in range(self.num_games):
-                if batch.num_rows + self.leaves_per_game > size:
+                if batch.num_rows + self.leaves_of(&turn, self.cursors[group], group) > batch.most_rows:
                     break
-                self.take_turn(&batch, self.cursors[group], group)
+                self.take_turn(&batch, &turn, self.cursors[group], group)
                 self.cursors[group] = (self.cursors[group] + 1) % self.num_games
             if batch.cache != NULL:
                 cache_count(batch.cache, batch.hits, batch.num_rows)
         self.num_rows = batch.num_rows
         return self.num_rows
 
-    cdef void take_turn(self, Batch* batch, int game, int group) noexcept nogil:
+    cdef int leaves_of(self, const Turn* turn, int game, int group) noexcept nogil:
+        """How many leaves a game may have in its next turn."""
+        cdef GameTree* tree = &self.trees[game]
+        if turn.visits_per_leaf == 0:
+            return turn.leaves
+        if tree.group != group or not wants_leaf(tree):
+            return 0
+        return min(turn.leaves, 1 + tree.nodes[0].visits // turn.visits_per_leaf)
+
+    cdef void take_turn(self, Batch* batch, const Turn* turn, int game, int group) noexcept nogil:
         """Collects a game's next leaves; counts them at once, and goes on, as long as the cache holds all of them.
 
         A turn is the same whatever the cache holds: leaves that it holds wait for the others.
         """
         cdef GameTree* tree = &self.trees[game]
-        cdef int first = self.num_leaves, first_row = batch.num_rows
+        cdef int first = self.num_leaves, first_row = batch.num_rows, leaves, walked = 0
         if tree.group != group:
             return
-        while True:
-            self.collect_leaves(batch, game)
+        while turn.walks == 0 or walked < turn.walks:
+            leaves = self.leaves_of(turn, game, group)
+            if first_row + leaves > batch.most_rows:
+                return
+            walked += self.collect_leaves(batch, game, leaves, turn.walks)
             if batch.num_rows > first_row or self.num_leaves == first:
                 return
             self.count_leaves(first)
 
-    cdef void collect_leaves(self, Batch* batch, int game) noexcept nogil:
+    cdef int collect_leaves(self, Batch* batch, int game, int leaves, int walks) noexcept nogil:
+        """Walks to a game's next leaves; returns the number of walks."""
         cdef GameTree* tree = &self.trees[game]
-        cdef int last = self.num_leaves + self.leaves_per_game, depth = tree.history.count, node
-        while self.num_leaves < last and wants_leaf(tree):
+        cdef int last = self.num_leaves + leaves, depth = tree.history.count, walked = 0, node
+        while self.num_leaves < last and wants_leaf(tree) and (walks == 0 or walked < walks) and self.has_room(tree):
             node = descend(&self.rules, tree, &self.scratch)
+            walked += 1
             if node == NO_NODE or tree.nodes[node].status == WAITING:
                 tree.history.count = depth
-                return
+                break
             if tree.nodes[node].status == TERMINAL or not self.add_leaf(batch, game, node):
                 add_result(&self.rules, tree, node)
             tree.history.count = depth
+        return walked
 
     cdef bint add_leaf(self, Batch* batch, int game, int index) noexcept nogil:
         """Lets a new node, the position in `scratch`, wait for its evaluation; False if the game is over there."""
@@ -703,7 +920,9 @@ cdef class SearchTrees:
         if batch.cache != NULL and cache_find(batch.cache, leaf.key, &self.found):
             leaf.row = NO_ROW
             batch.hits += 1
-            evaluate(tree, leaf, self.found.policy, self.found.value, self.found.score)
+            evaluate(
+                tree, index, symmetry, self.found.policy, self.found.value, self.found.score, self.found.ownership
+            )
         else:
             leaf.row = row
             batch.num_rows += 1
@@ -732,20 +951,37 @@ cdef class SearchTrees:
                 prepare_root(&self.rules, tree)
         self.num_leaves = first
 
-    def backup(self, const float[:, ::1] policy, const float[::1] value, const float[::1] score):
+    cdef int check_ownership(self, const float[:, ::1] ownership) except -1:
+        if ownership is not None and not self.ownership:
+            raise ValueError("these trees keep no ownership")
+        if ownership is not None and (ownership.shape[0] != self.board_size or ownership.shape[1] != self.board_size):
+            raise ValueError(f"ownership must be [{self.board_size}, {self.board_size}]")
+        return 0
+
+    def backup(
+        self,
+        const float[:, ::1] policy,
+        const float[::1] value,
+        const float[::1] score,
+        const float[:, :, ::1] ownership=None,
+    ):
         """Gives the leaves of the last `select` their evaluations, row for row, and counts them up to the roots.
 
         Args:
             policy: [B, A] float32 probabilities, each in its row's symmetry; illegal moves are ignored.
             value: [B] float32 in [-1, 1], for the player to move.
             score: [B] float32 points, for the player to move.
+            ownership: [B, N, N] float32 in [-1, 1], 1: the player to move, each in its row's symmetry; None: not
+                known, which counts as 0. Not looked at if the trees do not keep it.
 
         Raises:
             ValueError: wrong shapes, or a value that is not finite; the leaves go on waiting.
         """
-        cdef int i, num_moves = self.board_size * self.board_size + 1
+        cdef int i, num_points = self.board_size * self.board_size, num_moves = num_points + 1
         cdef CacheTable* table = NULL
         cdef Leaf* leaf
+        cdef int8_t* owner = self.found.ownership
+        cdef const float* owners = NULL
         if policy.shape[0] < self.num_rows or value.shape[0] < self.num_rows or score.shape[0] < self.num_rows:
             raise ValueError(f"policy, value and score must have at least {self.num_rows} rows")
         if policy.shape[1] != num_moves:
@@ -756,6 +992,16 @@ cdef class SearchTrees:
             and all_finite(&score[0], self.num_rows)
         ):
             raise ValueError("policy, value and score must be finite")
+        if self.ownership and ownership is not None and self.num_rows > 0:
+            if ownership.shape[0] < self.num_rows or (ownership.shape[1], ownership.shape[2]) != (
+                self.board_size, self.board_size
+            ):
+                raise ValueError(
+                    f"ownership must be [{self.num_rows} or more, {self.board_size}, {self.board_size}]"
+                )
+            owners = &ownership[0, 0, 0]
+            if not all_finite(owners, self.num_rows * num_points):
+                raise ValueError("ownership must be finite")
         if self.cache is not None:
             table = &self.cache.table
         with nogil:
@@ -763,9 +1009,16 @@ cdef class SearchTrees:
                 leaf = &self.leaves[i]
                 if leaf.row == NO_ROW:
                     continue
-                evaluate(&self.trees[leaf.game], leaf, &policy[leaf.row, 0], value[leaf.row], score[leaf.row])
+                if self.ownership:
+                    round_ownership(
+                        NULL if owners == NULL else owners + <size_t>leaf.row * num_points, num_points, owner
+                    )
+                evaluate(
+                    &self.trees[leaf.game], leaf.node, leaf.symmetry,
+                    &policy[leaf.row, 0], value[leaf.row], score[leaf.row], owner,
+                )
                 if table != NULL:
-                    cache_store(table, leaf.key, &policy[leaf.row, 0], value[leaf.row], score[leaf.row])
+                    cache_store(table, leaf.key, &policy[leaf.row, 0], value[leaf.row], score[leaf.row], owner)
             self.count_leaves(0)
         self.num_rows = 0
 
@@ -782,6 +1035,15 @@ cdef class SearchTrees:
     def is_done(self, int game):
         """Whether a game's search has all its simulations, or none was started."""
         return bool(is_done(self.tree_of(game)))
+
+    def is_full(self, int game):
+        """Whether a game's search ended because its tree could not grow."""
+        return bool(self.tree_of(game).full)
+
+    def root_visits(self, int game):
+        """Visits of a game's root; 0 if it has not been evaluated, or there is no tree."""
+        cdef GameTree* tree = self.tree_of(game)
+        return tree.nodes[0].visits if tree.num_nodes > 0 else 0
 
     def done_games(self):
         """int64 indices of the games whose searches are done."""
@@ -854,34 +1116,58 @@ cdef bint all_finite(const float* numbers, long long count) noexcept nogil:
     return found == 0
 
 
-cdef bint allocate(GameTree* tree, int max_simulations, int num_moves) noexcept:
+cdef bint allocate(GameTree* tree, int64_t nodes, int num_points, bint ownership) noexcept:
     """Room for one game; pages are only taken when they are first written to."""
-    cdef size_t nodes = max_simulations + 1
-    tree.nodes = <Node*>malloc(nodes * sizeof(Node))
-    tree.edge_moves = <int16_t*>malloc(nodes * num_moves * sizeof(int16_t))
-    tree.edge_priors = <float*>malloc(nodes * num_moves * sizeof(float))
-    tree.schedule = <int32_t*>malloc(nodes * sizeof(int32_t))
+    cdef size_t num_moves = num_points + 1
+    tree.root.num_points = num_points
     tree.noise = <double*>malloc(num_moves * sizeof(double))
     tree.logits = <double*>malloc(num_moves * sizeof(double))
     tree.root_children = <int32_t*>malloc(num_moves * sizeof(int32_t))
+    if ownership:
+        tree.ownership = <int8_t*>malloc(num_points)
     if (
-        tree.nodes == NULL
-        or tree.edge_moves == NULL
-        or tree.edge_priors == NULL
-        or tree.schedule == NULL
+        (ownership and tree.ownership == NULL)
         or tree.noise == NULL
         or tree.logits == NULL
         or tree.root_children == NULL
     ):
         return False
+    if not resize(tree, nodes, nodes * num_moves):
+        return False
     tree.nodes[0].waiting = 0
+    return True
+
+
+cdef bint resize(GameTree* tree, int64_t nodes, int64_t edges) noexcept nogil:
+    """Gives a tree's pools so many entries; False if there is no memory, the tree then being as it was."""
+    cdef void* pool = realloc(tree.nodes, nodes * sizeof(Node))
+    if pool == NULL:
+        return False
+    tree.nodes = <Node*>pool
+    if tree.ownership != NULL:
+        pool = realloc(tree.ownership, nodes * tree.root.num_points)
+        if pool == NULL:
+            return False
+        tree.ownership = <int8_t*>pool
+    pool = realloc(tree.edge_moves, edges * sizeof(int16_t))
+    if pool == NULL:
+        return False
+    tree.edge_moves = <int16_t*>pool
+    pool = realloc(tree.edge_priors, edges * sizeof(float))
+    if pool == NULL:
+        return False
+    tree.edge_priors = <float*>pool
+    tree.node_capacity = nodes
+    tree.edge_capacity = edges
     return True
 
 
 cdef void release(GameTree* tree) noexcept:
     free(tree.nodes)
+    free(tree.ownership)
     free(tree.edge_moves)
     free(tree.edge_priors)
+    free(tree.avoided)
     free(tree.schedule)
     free(tree.noise)
     free(tree.logits)
@@ -907,6 +1193,8 @@ cdef int keep_subtree(GameTree* tree, int root) except -1:
         node.parent = NO_NODE if index == root else renamed[node.parent]
         node.first_child = NO_NODE if node.first_child == NO_NODE else renamed[node.first_child]
         node.next_sibling = NO_NODE if index == root or node.next_sibling == NO_NODE else renamed[node.next_sibling]
+        if tree.ownership != NULL:
+            memcpy(ownership_of(tree, renamed[index]), ownership_of(tree, index), tree.root.num_points)
         if node.status == TERMINAL or node.status == NEW:
             continue
         for i in range(node.num_edges):

@@ -395,8 +395,8 @@ def test_a_constant_outside_its_range_is_refused(arguments: dict[str, Any]) -> N
         (2, 5, 5, "game must be in 0..1, got 2"),
         (-1, 5, 5, "game must be in 0..1, got -1"),
         (0, 6, 5, "must be 5x5, got 6"),
-        (0, 5, 0, "simulations must be in 1..10, got 0"),
-        (0, 5, 11, "simulations must be in 1..10, got 11"),
+        (0, 5, -1, "simulations must be in 0..10, got -1"),
+        (0, 5, 11, "simulations must be in 0..10, got 11"),
     ],
 )
 def test_a_search_that_cannot_start_is_refused(game: int, board_size: int, simulations: int, message: str) -> None:

@@ -76,14 +76,17 @@ def estimator(judge: Judge, komi: float) -> Callable[[ReferenceBoard], Estimate]
     return estimate
 
 
-def run_kernel(trees: SearchTrees, judge: Judge) -> None:
-    """Drives all started searches to their ends; answers each row in its own symmetry."""
+def run_kernel(trees: SearchTrees, judge: Judge, **bounds: int) -> None:
+    """Drives all started searches to their ends; answers each row in its own symmetry.
+
+    Bounds on turns are those of `SearchTrees.select`.
+    """
     size, rows = trees.board_size, trees.batch_size
     planes = np.zeros((rows, size, size, NUM_PLANES), dtype=np.uint8)
     scalars = np.zeros((rows, NUM_SCALARS), dtype=np.float32)
     keys, games = np.zeros(rows, dtype=np.uint64), np.zeros(rows, dtype=np.int32)
     while len(trees.done_games()) < trees.num_games:
-        count = trees.select(planes, scalars, keys, games)
+        count = trees.select(planes, scalars, keys, games, None, 0, **bounds)
         policy = np.zeros((rows, size**2 + 1), dtype=np.float32)
         value, score = np.zeros(rows, dtype=np.float32), np.zeros(rows, dtype=np.float32)
         for row, symmetry in enumerate(trees.symmetries()[:count].tolist()):

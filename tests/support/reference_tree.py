@@ -48,6 +48,7 @@ class Node:
     prior: float = 1.0
     edges: dict[int, float] = field(default_factory=dict)
     children: dict[int, "Node"] = field(default_factory=dict)
+    own: Estimate | None = None
     own_utility: float = 0.0
     visits: int = 0
     waiting: int = 0
@@ -76,6 +77,10 @@ class ReferenceSearch:
         settings: constants.
         evaluate: the evaluator.
         noise: by move; Gumbel noise, or gamma variates for PUCT.
+
+    Attributes:
+        avoid: by colour and move, the depth until which it is left out.
+        visits_per_leaf, walks: bounds on a batch, as `SearchTrees.select` takes them; 0: none.
     """
 
     def __init__(
@@ -89,11 +94,13 @@ class ReferenceSearch:
     ) -> None:
         self.root, self.komi, self.simulations = Node(board.copy()), komi, simulations
         self.settings, self.evaluate, self.noise = settings, evaluate, noise
+        self.avoid: dict[tuple[int, int], int] = {}
+        self.visits_per_leaf = self.walks = 0
 
     def run(self) -> None:
         """Makes all simulations, a batch of leaves at a time."""
         if not self.root.visits:
-            self.back_up([self.root], self.expand(self.root))
+            self.back_up([self.root], self.expand(self.root, 0))
         if not self.settings.gumbel and self.noise is not None:
             self.mix_noise(self.noise)
         while self.root.visits - 1 < self.simulations:
@@ -102,8 +109,12 @@ class ReferenceSearch:
     def run_batch(self) -> None:
         """Walks to leaves until the batch is full or a walk ends in a leaf of the batch; then evaluates them."""
         paths: list[list[Node]] = []
-        while len(paths) < self.settings.leaves_per_game and self.root.count - 1 < self.simulations:
+        most, walks = self.settings.leaves_per_game, 0
+        if self.visits_per_leaf:
+            most = min(most, 1 + self.root.visits // self.visits_per_leaf)
+        while len(paths) < most and self.root.count - 1 < self.simulations and not (self.walks and walks == self.walks):
             path = self.walk()
+            walks += 1
             if path[-1] in [waiting[-1] for waiting in paths]:
                 break
             result = self.final_result(path[-1].board)
@@ -116,7 +127,7 @@ class ReferenceSearch:
         for path in paths:
             for node in path:
                 node.waiting -= 1
-            self.back_up(path, self.expand(path[-1]))
+            self.back_up(path, self.expand(path[-1], len(path) - 1))
 
     def advance(self, move: int) -> None:
         """Plays a move at the root and keeps what is below it."""
@@ -209,14 +220,28 @@ class ReferenceSearch:
         score = board.to_play * (sum(final_area(board.position, size, board.suicide).values()) - self.komi)
         return Estimate({}, float(np.sign(score)), score)
 
-    def expand(self, node: Node) -> Estimate:
+    def expand(self, node: Node, depth: int, estimate: Estimate | None = None) -> Estimate:
         """Evaluates a node and gives it its edges: the moves worth searching, with normalised priors."""
-        estimate = self.evaluate(node.board)
-        moves = self.moves_worth_searching(node.board)
+        estimate = self.evaluate(node.board) if estimate is None else estimate
+        avoided = {move for (color, move), until in self.avoid.items() if color == node.board.to_play and depth < until}
+        moves = [move for move in self.moves_worth_searching(node.board) if move not in avoided]
+        moves = moves or [node.board.pass_move]
         total = sum(estimate.policy[move] for move in moves)
         node.edges = {move: float(np.float32(estimate.policy[move] / total)) for move in moves}
         node.own_utility = self.utility(estimate)
+        node.own = estimate
         return estimate
+
+    def prime(self, estimate: Estimate) -> None:
+        """Gives the root an evaluation from outside, in place of any that it has."""
+        root, before = self.root, self.root.own
+        self.expand(root, 0, estimate)
+        if before is None:
+            self.back_up([root], estimate)
+            return
+        root.utility_sum += root.own_utility - self.utility(before)
+        root.value_sum += estimate.value - before.value
+        root.score_sum += estimate.score - before.score
 
     def moves_worth_searching(self, board: ReferenceBoard) -> list[int]:
         """Legal moves. Of decided points only those where the owner may still remove dead stones."""

@@ -1,0 +1,603 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Searches without end: what they find, what they keep, and how they share batches."""
+
+import dataclasses
+import itertools
+
+import numpy as np
+import pytest
+
+from cc_kernels.board import BLACK, WHITE
+from cc_kernels.cache import EvaluationCache
+from cc_kernels.scoring import final_area
+from minigo.analysis import UNSEARCHED_MOVES
+from minigo.anytime import Analysis, AnytimeSearch, Avoid, RootOptions
+from minigo.config import SearchConfig
+from minigo.go.coords import move_from_vertex, vertex_from_move
+from minigo.go.position import Position
+from minigo.go.symmetry import transform_move
+from minigo.inference.evaluator import Evaluation, Evaluator, HashEvaluator, Leaves, UniformEvaluator
+from minigo.inference.parallel import ParallelEvaluator
+from tests.support.area_evaluator import AreaEvaluator
+from tests.support.diagrams import stones_from_diagram
+
+CONFIG = SearchConfig()
+DEFAULT, ONE = RootOptions(), RootOptions(symmetries=1)
+
+CAPTURE = """
+    . O X . .
+    O O X . .
+    O O X . .
+    O O X . .
+    O O X . .
+"""
+DECIDED = """
+    . X . X .
+    X X X X X
+    X . X . X
+    X X X X X
+    . X . X .
+"""
+
+
+class Recorder(ParallelEvaluator):
+    """Remembers how many positions each batch held."""
+
+    def __init__(self) -> None:
+        super().__init__(HashEvaluator(1), 1)
+        self.counts: list[int] = []
+
+    def evaluate(self, leaves: Leaves) -> Evaluation:
+        self.counts.append(leaves.count)
+        return super().evaluate(leaves)
+
+
+def after(moves: str = "", size: int = 5, komi: float = 0.5) -> Position:
+    position = Position.empty(size, komi, "cgos")
+    for name in moves.split():
+        position = position.play(move_from_vertex(name, size))
+    return position
+
+
+def search_of(size: int = 5, evaluator: Evaluator | None = None, **arguments: object) -> AnytimeSearch:
+    evaluator = HashEvaluator(1) if evaluator is None else evaluator
+    return AnytimeSearch(evaluator, CONFIG, size, **arguments)  # type: ignore[arg-type]
+
+
+def run(search: AnytimeSearch) -> None:
+    while search.step():
+        pass
+
+
+def searched(
+    position: Position,
+    visits: int,
+    options: RootOptions = DEFAULT,
+    evaluator: Evaluator | None = None,
+    **arguments: object,
+) -> AnytimeSearch:
+    search = search_of(position.board_size, evaluator, **arguments)
+    search.begin(0, position, options)
+    search.limit(0, visits)
+    run(search)
+    return search
+
+
+def assert_same(mine: Analysis, theirs: Analysis) -> None:
+    """Fails unless two analyses agree in every bit."""
+    for field in dataclasses.fields(Analysis):
+        left, right = getattr(mine, field.name), getattr(theirs, field.name)
+        if field.name == "moves":
+            assert [repr(move) for move in left] == [repr(move) for move in right]
+        elif field.name != "position":
+            np.testing.assert_array_equal(left, right, err_msg=field.name)
+
+
+# What is found
+
+
+@pytest.mark.parametrize("size", range(2, 20))
+def test_every_board_is_searched_to_its_limit(size: int) -> None:
+    search = searched(Position.empty(size, 0.5, "cgos"), 150)
+    analysis = search.analysis(0, ownership=True, moves_ownership=True)
+
+    assert search.is_done(0)
+    assert analysis.visits == search.visits(0) == 150
+    assert sum(move.visits for move in analysis.moves) == 149
+    assert analysis.policy.sum() == pytest.approx(1.0)
+    assert -1 <= analysis.value <= 1
+    assert analysis.ownership is not None
+    assert analysis.ownership.shape == (size, size)
+    assert not analysis.is_over
+    for move in analysis.moves:
+        assert move.lcb < move.value
+        assert move.pv[0] == move.move
+        assert move.pv_visits[0] == move.visits
+        assert list(move.pv_visits) == sorted(move.pv_visits, reverse=True)
+        assert move.ownership is not None
+
+
+def test_a_capture_is_found_with_the_right_signs() -> None:
+    position = Position.from_stones(stones_from_diagram(CAPTURE), BLACK, 0.5, "cgos")
+    for to_play in (BLACK, WHITE):
+        turned = Position.from_stones(stones_from_diagram(CAPTURE) * to_play, to_play, 0.5 * to_play, "cgos")
+        analysis = searched(turned, 200, evaluator=AreaEvaluator()).analysis(0)
+        best = analysis.moves[0]
+        assert vertex_from_move(best.move, 5) == "A5"
+        assert best.value > 0.5
+        assert best.score_lead > 5
+        assert analysis.value > 0
+    assert position.to_play == BLACK
+
+
+def test_the_first_move_has_the_best_bound_of_those_with_enough_visits() -> None:
+    checked = 0
+    for opening, visits in itertools.product(("", "C3", "C3 D4", "B2 D2 D4", "A1 E5"), (30, 200, 1000)):
+        analysis = searched(after(opening), visits).analysis(0)
+        most = max(move.visits for move in analysis.moves)
+        enough = [move for move in analysis.moves if move.visits >= 0.15 * most]
+        first, *others = analysis.moves
+        assert first in enough
+        assert [(-m.visits, -m.prior) for m in others] == sorted((-m.visits, -m.prior) for m in others)
+        checked += first.visits < most
+    assert checked > 0  # the bound decides otherwise than visits, sometimes
+
+
+def test_the_bound_comes_nearer_to_the_value_with_visits() -> None:
+    few, many = (searched(after("C3"), visits).analysis(0).moves[0] for visits in (50, 5000))
+
+    assert many.value - many.lcb < 0.3 * (few.value - few.lcb)
+
+
+def test_one_visit_is_the_network_s_own_opinion() -> None:
+    analysis = searched(after("C3"), 1).analysis(0, ownership=True)
+
+    assert analysis.visits == 1
+    assert (analysis.value, analysis.score_lead) == (analysis.raw_value, analysis.raw_score_lead)
+    assert {move.visits for move in analysis.moves} == {0}
+    assert len(analysis.moves) == UNSEARCHED_MOVES
+    assert [move.prior for move in analysis.moves] == sorted((move.prior for move in analysis.moves), reverse=True)
+
+
+def test_lines_are_no_longer_than_asked_for() -> None:
+    search = searched(after(), 500)
+
+    assert max(len(move.pv) for move in search.analysis(0).moves) > 2
+    assert {len(move.pv) for move in search.analysis(0, pv_moves=1).moves} == {1}
+
+
+@pytest.mark.parametrize("symmetry", range(1, 8))
+def test_an_average_over_symmetries_turns_with_the_board(symmetry: int) -> None:
+    class Corner(UniformEvaluator):
+        """Likes the top left corner of what it is shown, and gives it to the player to move."""
+
+        def evaluate(self, leaves: Leaves) -> Evaluation:
+            found = super().evaluate(leaves)
+            assert found.ownership is not None
+            found.policy[:, 0], found.ownership[:, 0, 0] = 0.5, 1.0
+            return found
+
+    plain = searched(after("C3"), 1, evaluator=Corner()).analysis(0, ownership=True)
+    assert plain.ownership is not None
+    corners = [0, 4, 20, 24]
+    np.testing.assert_allclose(plain.policy[corners], plain.policy[0], rtol=1e-5)
+    np.testing.assert_allclose(plain.ownership.ravel()[corners], 1 / 4, atol=1 / 127)
+    alone = searched(after("C3"), 1, ONE, Corner()).analysis(0, ownership=True)
+    assert alone.ownership is not None
+    assert sorted(alone.ownership.ravel()[corners].tolist()) == [0, 0, 0, 1]
+
+    turned = after("B3").board, after().play(transform_move(move_from_vertex("B3", 5), 5, symmetry))
+    first = searched(after("B3"), 1).analysis(0)
+    second = searched(turned[1], 1).analysis(0)
+    assert second.value == pytest.approx(first.value, abs=1e-6)
+
+
+@pytest.mark.parametrize("options", [DEFAULT, ONE])
+@pytest.mark.parametrize("opening", ["A1", "B2 A5", "C4 D4 A2", "E3 A1 B5 D2"])
+def test_ownership_lies_as_the_board_does(opening: str, options: RootOptions) -> None:
+    class Stones(UniformEvaluator):
+        """Every stone is its player's."""
+
+        def evaluate(self, leaves: Leaves) -> Evaluation:
+            own, other = leaves.planes[..., 0].astype(np.float32), leaves.planes[..., 1].astype(np.float32)
+            return super().evaluate(leaves)._replace(ownership=own - other)
+
+    position = after(opening)
+    found = searched(position, 1, options, Stones()).analysis(0, ownership=True).ownership
+    np.testing.assert_array_equal(found, position.board.stones * position.to_play)
+
+
+def test_wide_noise_flattens_what_is_searched_but_not_what_is_told() -> None:
+    plain, wide = (
+        searched(after(), 200, RootOptions(wide_root_noise=noise), OnlyPass()).analysis(0) for noise in (0.0, 1.0)
+    )
+
+    np.testing.assert_array_equal(plain.policy, wide.policy)
+    assert [move.visits for move in plain.moves] == [199, 0]
+    assert len(wide.moves) > len(plain.moves)
+
+
+def test_the_network_s_value_counts_as_one_visit() -> None:
+    search = searched(after("C3"), 2)
+    analysis = search.analysis(0)
+
+    assert analysis.value == pytest.approx((analysis.raw_value + analysis.moves[0].value) / 2)
+
+
+# Moves that are left out
+
+
+@pytest.mark.parametrize("depth", [1, 3])
+def test_moves_to_avoid_are_never_searched(depth: int) -> None:
+    names = "C3 B3 D3 C2 C4"
+    avoid = tuple(Avoid(BLACK, move_from_vertex(name, 5), depth) for name in names.split())
+    analysis = searched(after(), 400, RootOptions(avoid=avoid)).analysis(0)
+
+    assert not {move.move for move in analysis.moves} & {each.move for each in avoid}
+    assert analysis.policy[avoid[0].move] > 0
+
+
+def test_the_pass_remains_beside_the_network_s_best_point() -> None:
+    avoid = tuple(Avoid(BLACK, move) for move in range(25))
+    analysis = searched(after(), 30, RootOptions(avoid=avoid)).analysis(0)
+    assert [move.move for move in analysis.moves] == [25]
+
+    deciding = Position.from_stones(stones_from_diagram(CAPTURE), BLACK, 0.5, "cgos")
+    only_pass = searched(deciding, 2, evaluator=OnlyPass()).analysis(0)
+    assert [move.visits for move in only_pass.moves] == [1, 0]
+    assert only_pass.moves[0].move == 25
+
+
+class OnlyPass(UniformEvaluator):
+    """Would pass, nearly always."""
+
+    def evaluate(self, leaves: Leaves) -> Evaluation:
+        found = super().evaluate(leaves)
+        found.policy[:, :-1], found.policy[:, -1] = 1e-6, 1.0
+        return found
+
+
+@pytest.mark.parametrize("avoid", [Avoid(0, 3), Avoid(BLACK, 26), Avoid(WHITE, -1)])
+def test_a_move_to_avoid_that_does_not_exist_is_refused(avoid: Avoid) -> None:
+    with pytest.raises(ValueError, match="avoid must name"):
+        search_of().begin(0, after(), RootOptions(avoid=(avoid,)))
+
+
+# Slots
+
+
+def test_a_search_does_not_depend_on_those_beside_it() -> None:
+    """Where each has a batch's leaf at a time; else a turn has as many leaves as there is room for."""
+    openings = ("", "C3", "C3 D4", "A1 B2")
+    together = search_of(slots=4, batch_rows=4)
+    for slot, opening in enumerate(openings):
+        together.begin(slot, after(opening), ONE)
+        together.limit(slot, 100)
+    run(together)
+    for slot, opening in enumerate(openings):
+        assert_same(together.analysis(slot), searched(after(opening), 100, ONE, batch_rows=1).analysis(0))
+
+
+def test_a_paused_slot_rests_and_goes_on() -> None:
+    search = search_of(slots=2, batch_rows=8)
+    for slot in (0, 1):
+        search.begin(slot, after())
+        search.limit(slot, 50)
+    search.pause(0)
+    run(search)
+    assert (search.visits(0), search.visits(1)) == (0, 50)
+    assert not search.is_done(0)
+
+    search.limit(1, 200)
+    search.resume(0)
+    for _ in range(6):
+        search.step()
+    search.pause(1)
+    before = search.visits(1)
+    run(search)
+    assert (search.visits(0), search.visits(1)) == (50, before)
+    assert 50 < before < 200
+
+
+def test_positions_come_and_go() -> None:
+    search = search_of(slots=2, batch_rows=8)
+    search.begin(0, after())
+    search.limit(0, 1000)
+    search.step()
+    search.begin(1, after("C3"))
+    search.limit(1, 20)
+    while not search.is_done(1):
+        search.step()
+    search.end(1)
+    assert search.visits(1) == 0
+    with pytest.raises(ValueError, match="slot 1 is empty"):
+        search.analysis(1)
+    search.begin(1, after("D3"))
+    search.limit(1, 30)
+    search.end(0)
+    run(search)
+    assert (search.visits(0), search.visits(1)) == (0, 30)
+
+
+def test_one_position_fills_batches_when_its_tree_is_large() -> None:
+    recorder = Recorder()
+    searched(Position.empty(9, 0.5, "cgos"), 2000, evaluator=recorder, batch_rows=32)
+
+    assert recorder.counts[0] == 8  # the root, in all symmetries
+    assert recorder.counts[1:8] == [1] * 7
+    assert max(recorder.counts) == 32
+    assert sum(recorder.counts[-30:]) > 0.85 * 30 * 32
+
+
+def test_many_positions_fill_batches_from_the_start() -> None:
+    recorder = Recorder()
+    search = search_of(9, recorder, slots=40, batch_rows=32)
+    for slot in range(40):
+        search.begin(slot, Position.empty(9, 0.5 * slot, "cgos"), ONE)
+        search.limit(slot, 20)
+    run(search)
+
+    assert all(search.visits(slot) == 20 for slot in range(40))
+    assert sum(recorder.counts) >= 0.9 * 32 * len(recorder.counts)
+
+
+def test_a_slow_network_gets_small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The clock goes by the rows: 4 ms each; several positions have more time together."""
+
+    class Slow(Recorder):
+        now = 0.0
+
+        def evaluate(self, leaves: Leaves) -> Evaluation:
+            Slow.now += 0.004 * leaves.count
+            return super().evaluate(leaves)
+
+    recorder = Slow()
+    monkeypatch.setattr("minigo.anytime.time.perf_counter", lambda: Slow.now)
+    searched(Position.empty(9, 0.5, "cgos"), 400, ONE, recorder, batch_rows=32)
+
+    assert max(recorder.counts) == 5
+
+    recorder = Slow()
+    search = search_of(9, recorder, slots=40, batch_rows=32)
+    for slot in range(40):
+        search.begin(slot, Position.empty(9, 0.5 * slot, "cgos"), ONE)
+        search.limit(slot, 20)
+    run(search)
+    assert recorder.counts[0] == 32  # before anything is known
+    assert max(recorder.counts[1:]) == 12
+
+
+def test_a_step_without_anything_to_evaluate_is_short() -> None:
+    """All is in the cache; nevertheless somebody may interrupt."""
+    cache = EvaluationCache(5, 1_000_000, ownership=True)
+    searched(after(), 3000, ONE, cache=cache)
+    search = search_of(cache=cache)
+    search.begin(0, after(), ONE)
+    search.limit(0, 3000)
+    visits = [0]
+    while search.step():
+        visits.append(search.visits(0))
+
+    assert 100 < max(np.diff(visits)) < 600
+
+
+# Keeping trees
+
+
+def test_what_follows_the_last_position_is_kept() -> None:
+    search = searched(after("C3"), 500)
+    best = search.analysis(0).moves[0]
+    line = [vertex_from_move(move, 5) for move in best.pv[:2]]
+
+    assert search.follow(0, after(f"C3 {line[0]}")) == best.visits
+    kept = search.analysis(0)
+    assert kept.visits == best.visits
+    assert kept.value == pytest.approx(-best.value)
+    assert search.is_done(0)
+    search.limit(0, best.visits + 100)
+    run(search)
+    assert search.analysis(0).visits == best.visits + 100
+    assert search.follow(0, after(f"C3 {line[0]} {line[1]}")) >= best.pv_visits[1]
+
+
+def test_two_moves_are_followed_at_once() -> None:
+    search = searched(after("C3"), 500)
+    best = search.analysis(0).moves[0]
+    line = " ".join(vertex_from_move(move, 5) for move in best.pv[:2])
+
+    assert search.follow(0, after(f"C3 {line}")) == best.pv_visits[1]
+
+
+def test_the_root_that_is_followed_to_is_evaluated_as_any_root() -> None:
+    search = searched(after("C3"), 500)
+    move = search.analysis(0).moves[0].move
+    position = after("C3").play(move)
+    search.follow(0, position)
+    search.limit(0, search.visits(0) + 1)
+    run(search)
+    fresh = searched(position, 1).analysis(0)
+
+    assert search.analysis(0).raw_value == pytest.approx(fresh.raw_value)
+    np.testing.assert_array_equal(search.analysis(0).policy, fresh.policy)
+
+
+@pytest.mark.parametrize(
+    "position",
+    [
+        after(""),  # undone
+        after("D4"),
+        after("C3", komi=1.5),
+        after("C3").with_komi(7.5),
+        Position.from_stones(stones_from_diagram(CAPTURE), BLACK, 0.5, "cgos"),
+        dataclasses.replace(after("C3").play(3), moves=((BLACK, 12), (BLACK, 3))),
+    ],
+)
+def test_another_position_begins_anew(position: Position) -> None:
+    search = searched(after("C3"), 300)
+
+    assert search.follow(0, position) == 0
+    search.limit(0, 40)
+    run(search)
+    assert_same(search.analysis(0), searched(position, 40).analysis(0))
+
+
+def test_an_empty_slot_follows_by_beginning() -> None:
+    search = search_of()
+    assert search.follow(0, after()) == 0
+    search.limit(0, 20)
+    run(search)
+    assert search.visits(0) == 20
+
+
+def test_the_same_position_is_gone_on_with() -> None:
+    search = searched(after("C3"), 300)
+    assert search.follow(0, after("C3")) == 300
+    assert search.is_done(0)
+    search.limit(0, 500)
+    run(search)
+    assert search.visits(0) == 500
+
+
+def test_a_slot_that_followed_rests_until_it_has_a_limit() -> None:
+    search = search_of(slots=2, batch_rows=8)
+    for slot in (0, 1):
+        search.begin(slot, after("C3"))
+        search.limit(slot, 300)
+    for _ in range(20):
+        search.step()
+    kept = search.follow(0, after("C3"))
+    assert 0 < kept < 300
+    run(search)
+    assert (search.visits(0), search.visits(1)) == (kept, 300)
+
+
+def test_other_noise_keeps_the_tree_and_other_moves_to_avoid_do_not() -> None:
+    search, again = (searched(after("C3"), 300) for _ in range(2))
+    noisy = RootOptions(wide_root_noise=0.5)
+    assert search.follow(0, after("C3"), noisy) == 300
+    for each in (search, again):
+        each.limit(0, 500)
+        run(each)
+    assert search.analysis(0).visits == 500
+    assert [move.visits for move in search.analysis(0).moves] != [move.visits for move in again.analysis(0).moves]
+
+    avoiding = RootOptions(avoid=(Avoid(WHITE, 3),))
+    assert search.follow(0, after("C3"), avoiding) == 0
+    search.limit(0, 100)
+    run(search)
+    assert search.follow(0, after("C3"), avoiding) == 100
+    assert search.follow(0, after("C3 D3"), avoiding) == 0
+
+
+def test_a_paused_slot_that_follows_takes_part_again() -> None:
+    search = searched(after("C3"), 300)
+    search.pause(0)
+    assert search.follow(0, after("C3")) == 300
+    search.limit(0, 400)
+    run(search)
+    assert search.visits(0) == 400
+
+
+# Finished games
+
+
+@pytest.mark.parametrize("ownership", [False, True])
+@pytest.mark.parametrize(
+    "position",
+    [after("C3 pass pass"), Position.from_stones(stones_from_diagram(DECIDED), WHITE, 30.5, "cgos")],
+)
+def test_a_finished_game_answers_exactly(position: Position, ownership: bool) -> None:
+    search = search_of()
+    search.begin(0, position)
+    assert search.visits(0) == 1
+    search.limit(0, 100)
+    assert search.step() == 0
+    analysis = search.analysis(0, ownership=ownership)
+    score = position.score_for_black() * position.to_play
+
+    assert search.is_done(0)
+    assert analysis.is_over
+    assert (analysis.visits, analysis.score_lead, analysis.value) == (1, score, np.sign(score))
+    assert [move.move for move in analysis.moves] == [25]
+    if ownership:
+        np.testing.assert_array_equal(analysis.ownership, final_area(position.board) * position.to_play)
+    else:
+        assert analysis.ownership is None
+
+
+def test_a_game_that_ends_and_is_taken_back_is_searched_again() -> None:
+    search = searched(after("C3 pass"), 100)
+    assert search.follow(0, after("C3 pass pass")) == 0
+    search.limit(0, 10)
+    run(search)
+    assert search.analysis(0).is_over
+    search.follow(0, after("C3 pass"))
+    search.limit(0, 10)
+    run(search)
+    assert search.visits(0) == 10
+
+
+# Memory, errors
+
+
+def test_a_tree_that_may_not_grow_ends_its_search() -> None:
+    search = searched(after(), 100_000, growth_bytes=1_000_000, batch_rows=32)
+
+    assert search.is_done(0)
+    assert 4_000 < search.visits(0) < 100_000
+
+
+def test_an_evaluator_without_ownership_says_nobody_owns_anything() -> None:
+    search = searched(after("C3"), 50, evaluator=AreaEvaluator())
+    found = search.analysis(0, ownership=True).ownership
+
+    assert found is not None
+    assert not found.any()
+
+
+def test_searches_begin_anew_when_the_evaluator_fails() -> None:
+    class Breaking(HashEvaluator):
+        breaks = False
+
+        def evaluate(self, leaves: Leaves) -> Evaluation:
+            if self.breaks:
+                raise RuntimeError("no network")
+            return super().evaluate(leaves)
+
+    evaluator = Breaking(1)
+    search = searched(after(), 100, evaluator=evaluator)
+    search.limit(0, 200)
+    evaluator.breaks = True
+    with pytest.raises(RuntimeError, match="no network"):
+        search.step()
+    evaluator.breaks = False
+    run(search)
+    assert_same(search.analysis(0), searched(after(), 200).analysis(0))
+
+
+def test_threads_change_nothing() -> None:
+    plain = searched(after("C3"), 300).analysis(0, ownership=True)
+    assert_same(searched(after("C3"), 300, threads=3).analysis(0, ownership=True), plain)
+
+
+def test_what_is_not_there_is_refused() -> None:
+    search = search_of()
+    for refused in (search.analysis, search.is_done, search.pause, search.resume, lambda slot: search.limit(slot, 1)):
+        with pytest.raises(ValueError, match="slot 0 is empty"):
+            refused(0)
+    with pytest.raises(ValueError, match="game must be in"):
+        search.begin(1, after())
+    with pytest.raises(ValueError, match="must be 5x5"):
+        search.begin(0, Position.empty(7, 0.5, "cgos"))
+    search.begin(0, after())
+    with pytest.raises(ValueError, match="no evaluated root"):
+        search.analysis(0)
+
+
+def test_a_cache_that_does_not_fit_is_refused() -> None:
+    for cache in (EvaluationCache(5, 10), EvaluationCache(7, 10, ownership=True)):
+        with pytest.raises(ValueError, match="cache must be"):
+            search_of(cache=cache)
+    search = searched(after(), 20, cache=EvaluationCache(5, 10), ownership=False)
+    with pytest.raises(ValueError, match="keep no ownership"):
+        search.analysis(0, ownership=True)
