@@ -74,7 +74,8 @@ def exit_code(error: BaseException) -> int | None:
 
 
 def _class_names(error: BaseException) -> list[str]:
-    return [f"{cls.__module__}.{cls.__qualname__}" for cls in type(error).__mro__]
+    here = [f"{cls.__module__}.{cls.__qualname__}" for cls in type(error).__mro__]
+    return [*getattr(error, "class_names", ()), *here]  # of what was raised in a process of ours
 
 
 def _dispatch(given: list[str]) -> int:

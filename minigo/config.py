@@ -185,11 +185,25 @@ class EvaluateConfig(Section):
     """Matches between candidate and champion, and what they decide."""
 
     gate: str = option(
-        "winrate", "winrate: promote after a match; none: promote every network", choices=("winrate", "none")
+        "winrate",
+        "winrate: promote after a match of fixed length; sprt: after one that ends when it is clear; none: promote all",
+        choices=("winrate", "sprt", "none"),
     )
     games: int = option(64, "games of a gate match, in colour-swapped pairs", low=2, high=100_000)
     threshold: float = option(0.5, "a candidate is promoted at this share of the points or more", low=0.0, high=1.0)
-    num_simulations: int = option(16, "simulations for each move of a gate match", low=1, high=1_000_000)
+    num_simulations: int = option(16, "simulations for each move of a gate or rating match", low=1, high=1_000_000)
+    sprt_elo0: float = option(
+        0.0, "Elo above the champion that a candidate needs not to be refused (sprt)", low=-1000.0
+    )
+    sprt_elo1: float = option(35.0, "Elo above the champion that a candidate needs to be promoted (sprt)", low=-1000.0)
+    sprt_alpha: float = option(0.05, "probability of promoting at sprt_elo0", low=0.001, high=0.5)
+    sprt_beta: float = option(0.05, "probability of refusing at sprt_elo1", low=0.001, high=0.5)
+    sprt_max_pairs: int = option(2000, "pairs of games after which an undecided candidate is refused (sprt)", low=1)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.sprt_elo0 < self.sprt_elo1:
+            raise ConfigError(f"evaluate.sprt_elo1 must be above sprt_elo0={self.sprt_elo0:g}, got {self.sprt_elo1:g}")
 
 
 @dataclass(frozen=True)
@@ -210,6 +224,9 @@ class LoopConfig(Section):
     generations: int = option(0, "the run ends after this many generations; 0: no such limit", low=0)
     games_per_generation: int = option(1000, "self-play games between two trainings", low=1)
     final_games: int = option(100, "games of each match that closes the run, against random and generation 0", low=0)
+    rating_games: int = option(
+        4, "games against GNU Go after each evaluation, in at most 5 % of the time; 0: none", low=0, high=10_000
+    )
 
 
 @dataclass(frozen=True)
@@ -277,9 +294,11 @@ class Config:
         return cls(**arguments)
 
     def learning_sha256(self) -> str:
-        """Hash of all that decides what is learned: all but `machine` and how long the loop goes on."""
+        """Hash of all that decides what is learned: all but `machine` and what RESUMABLE names."""
         data = self.to_dict()
-        del data["machine"], data["loop"]["minutes"], data["loop"]["generations"]
+        del data["machine"]
+        for section, name in RESUMABLE:
+            del data[section][name]
         return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
 
     def learning_differences(self, other: "Config") -> list[str]:
@@ -302,7 +321,8 @@ SECTIONS: dict[str, type[Section]] = {
     "loop": LoopConfig,
     "machine": MachineConfig,
 }
-RESUMABLE = {("loop", "minutes"), ("loop", "generations")}
+RESUMABLE = {("loop", "minutes"), ("loop", "generations"), ("loop", "rating_games")}
+"""Fields outside `machine` that may change when a run resumes: how long it goes on, and what is measured beside it."""
 
 
 def _section_from_dict(section: type[Section], name: str, data: Any) -> Section:

@@ -1,26 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
 """Candidates against the champion: plays a gate's match, stores every game in the run, and promotes.
 
-A match is named by its two networks and its games by their index, so whoever resumes it plays what is missing.
+A match is named by its two networks, and whoever resumes it plays what is missing (`minigo.stored_match`). It ends
+as soon as the gate can decide.
 `evaluate_candidate` judges one network; `evaluate_worker` follows a run.
 """
 
 import dataclasses
-import itertools
 import logging
 import threading
 from collections.abc import Callable
-from functools import cached_property
 from typing import Any, Final
 
-from minigo import __version__
 from minigo.config import EvaluateConfig
-from minigo.data.shards import ShardError, ShardHeader, read_shard, write_shard
 from minigo.gates import Score, Verdict, gate_from_config
 from minigo.inference.evaluator import Evaluator
-from minigo.match import MatchGame, derived_seed, play_games, points_from_record
-from minigo.players import MAX_BATCH_ROWS, SearchPlayer, match_search
+from minigo.match import derived_seed
 from minigo.run import Champion, Run, StaleError
+from minigo.stored_match import SoonerStop, StoredMatch, network_player
 
 POLL_SECONDS: Final = 5.0
 
@@ -58,15 +55,27 @@ def evaluate_candidate(
     if champion is None:
         first = Verdict(candidate, None, True, "first", "there is no champion yet", Score())
         return _obeyed(run, f"{candidate}-first", first, champion)
-    match = _GateMatch(run, candidate, champion, config, load_evaluator, progress)
+    name, networks = f"{candidate}-against-{champion.network}", (candidate, champion.network)
+    match = StoredMatch(run, name, _spec(run, networks, config), load_evaluator)
     gate = gate_from_config(config)
-    while wanted := gate.games_wanted(match.score):
-        match.play(wanted, stop)
+    while wanted := gate.games_wanted(score := gate.counted(match.points)):
+        decided = SoonerStop(stop)
+
+        def on_game(decided: SoonerStop = decided) -> None:
+            score = gate.counted(match.points)
+            if progress is not None:
+                progress(score)
+            if gate.games_wanted(score) == 0:
+                decided.set()
+
+        player, opponent = (network_player(run, who, config.num_simulations, load_evaluator) for who in networks)
+        match.play(player, opponent, range(score.games + wanted), stop=decided, on_game=on_game)
         if stop is not None and stop.is_set():
             return None
-    promotes, reason = gate.decide(match.score)
-    verdict = Verdict(candidate, champion.network, promotes, gate.name, reason, match.score)
-    return _obeyed(run, match.name, verdict, champion)
+    promotes, reason = gate.decide(score)
+    evidence = gate.evidence(score)
+    verdict = Verdict(candidate, champion.network, promotes, gate.name, reason, score, evidence)
+    return _obeyed(run, name, verdict, champion)
 
 
 def evaluate_worker(
@@ -116,108 +125,18 @@ def next_candidate(run: Run, champion: Champion | None) -> str | None:
     return None
 
 
-class _GateMatch:
-    """The match of a candidate against a champion, as far as it has been played by anybody."""
-
-    def __init__(
-        self,
-        run: Run,
-        candidate: str,
-        champion: Champion,
-        config: EvaluateConfig,
-        load_evaluator: Callable[[str], Evaluator],
-        progress: Callable[[Score], None] | None,
-    ) -> None:
-        self.name = f"{candidate}-against-{champion.network}"
-        self._run = run
-        self._networks = (candidate, champion.network)
-        self._config = config
-        self._load_evaluator = load_evaluator
-        self._progress = progress
-        self._seed = derived_seed(run.config.seed, int(candidate), int(champion.network))
-        run.publish_match_spec(self.name, self._spec())
-        self._points: dict[int, float | None] = {
-            index: self._stored_points(index, path) for index, path in run.match_games(self.name).items()
-        }
-
-    @property
-    def score(self) -> Score:
-        """The candidate's score so far."""
-        return Score.of(self._points.items())
-
-    def play(self, games: int, stop: threading.Event | None) -> None:
-        """Plays the first `games` games that are missing."""
-        missing = (index for index in itertools.count() if index not in self._points)
-        play_games(
-            self._player(self._networks[0]),
-            self._player(self._networks[1]),
-            list(itertools.islice(missing, games)),
-            self._run.config.game,
-            self._run.config.match,
-            self._seed,
-            on_game=self._finish,
-            name=self.name,
-            stop=stop,
-        )
-
-    def _player(self, network: str) -> SearchPlayer:
-        search = dataclasses.replace(self._run.config.search, num_simulations=self._config.num_simulations)
-        evaluator = self._load_evaluator(self._run.network_path(network))
-        return SearchPlayer(evaluator, match_search(search, self._run.config.match), name=network)
-
-    def _finish(self, game: MatchGame) -> None:
-        points = game.points
-        if points is not None:
-            data = write_shard(self._header(game.index), [game.record])
-            if not self._run.publish_match_game(self.name, game.index, data):  # somebody else's came first
-                points = self._stored_points(game.index, self._run.match_games(self.name)[game.index])
-        self._points[game.index] = points
-        if self._progress is not None:
-            self._progress(self.score)
-
-    def _stored_points(self, index: int, path: str) -> float | None:
-        try:
-            _, records = read_shard(self._run.read(path))
-        except ShardError as error:
-            self._run.quarantine(path, str(error))
-            _log.warning("%s does not count: %s", path, error)
-            return None
-        return points_from_record(index, records[0])
-
-    def _header(self, index: int) -> ShardHeader:
-        config = self._run.config
-        evaluator = self._load_evaluator(self._run.network_path(self._networks[0]))
-        return ShardHeader(
-            network=self._networks[0],
-            network_sha256=self._sha256,
-            config_sha256=config.learning_sha256(),
-            seed=self._seed,
-            worker=self.name,
-            sequence=index,
-            rules=config.game.rules,
-            board_size=config.game.board_size,
-            backend=evaluator.backend,
-            precision=evaluator.precision,
-            batch_rows=MAX_BATCH_ROWS,
-            minigo_version=__version__,
-        )
-
-    @cached_property
-    def _sha256(self) -> str:
-        return str(self._run.network_files(self._networks[0])[1]["weights_sha256"])
-
-    def _spec(self) -> dict[str, Any]:
-        config = self._run.config
-        return {
-            "kind": "gate",
-            "player": self._networks[0],
-            "opponent": self._networks[1],
-            "seed": self._seed,
-            "game": dataclasses.asdict(config.game),
-            "search": dataclasses.asdict(config.search),
-            "match": dataclasses.asdict(config.match),
-            "evaluate": dataclasses.asdict(self._config),
-        }
+def _spec(run: Run, networks: tuple[str, str], evaluate: EvaluateConfig) -> dict[str, Any]:
+    config = run.config
+    return {
+        "kind": "gate",
+        "player": networks[0],
+        "opponent": networks[1],
+        "seed": derived_seed(config.seed, *map(int, networks)),
+        "game": dataclasses.asdict(config.game),
+        "search": dataclasses.asdict(config.search),
+        "match": dataclasses.asdict(config.match),
+        "evaluate": dataclasses.asdict(evaluate),
+    }
 
 
 def _obeyed(run: Run, match: str, verdict: Verdict, champion: Champion | None) -> Verdict:

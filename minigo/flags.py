@@ -40,6 +40,7 @@ class Command:
         run: does the work; ends soon after the event is set; returns the exit code.
         fields: config fields to explain in `--help`; the rest are in `--helpfull`. Empty: takes no config.
         aliases: short names of config fields, such as `minutes` for `loop.minutes`.
+        words: words that may stand for a flag of the same name, as in `minigo rate rebuild`.
         stops_by_event: whether `run` watches the event; if not, Ctrl-C and SIGTERM end the process at once.
     """
 
@@ -51,6 +52,7 @@ class Command:
     run: Callable[[FlagValues, threading.Event], int]
     fields: tuple[str, ...] = ()
     aliases: Mapping[str, str] = field(default_factory=dict)
+    words: tuple[str, ...] = ()
     stops_by_event: bool = True
 
 
@@ -230,6 +232,7 @@ def _own_names(command: Command, values: FlagValues) -> list[str]:
 
 def _parsed(command: Command, arguments: Sequence[str]) -> FlagValues:
     values = _defined(command)
+    arguments = [f"--{argument}" if argument in command.words else argument for argument in arguments]
     try:
         rest = values([command.name, *arguments])[1:]
     except absl_flags.UnrecognizedFlagError as error:

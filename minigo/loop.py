@@ -28,10 +28,13 @@ from minigo.run import Champion, Run, RunError
 from minigo.search import Search, run_search
 from minigo.selfplay import BackgroundPlay, num_threads, play_random_games
 from minigo.status import StatusDisplay, duration
+from minigo.stored_match import SoonerStop
 
 WORKER: Final = "loop"
 OPENING_SIMULATIONS: Final = 64
 REPORT_SECONDS: Final = 60.0
+RATING_SHARE: Final = 0.05  # of the loop's time, at most, goes to rating games
+RATING_SECONDS: Final = 2.0  # rating games begin when there is so much time for them; more, if that was not enough
 GATHER_SECONDS: Final = 2.0  # then the run is looked at again: others may have published games, too
 
 _log = logging.getLogger(__name__)
@@ -58,12 +61,14 @@ class Services:
         trainer: trains on the run's games.
         rate: each network's Elo above generation 0.
         report: writes a page about the run and returns where it is.
+        play_rating_games: lets the champion play so many games against an outside player; how many have a result.
     """
 
     load_evaluator: Callable[[str], Evaluator]
     trainer: Trainer
     rate: Callable[[Run], Mapping[str, float]]
     report: Callable[[Run], str]
+    play_rating_games: Callable[[Run, int, threading.Event], int]
 
 
 def run_loop(run: Run, services: Services, stop: threading.Event) -> str:
@@ -102,6 +107,8 @@ class Loop:
         self._counted = Progress()  # what of the self-play is in the metrics
         self._counted_at = time.monotonic()
         self._games_before = self._published_games()
+        self._rating_seconds = 0.0  # used for rating games
+        self._rating_needs = RATING_SECONDS
         self._losses = ""
         self._verdict = ""
         self._elo = ""
@@ -253,11 +260,29 @@ class Loop:
         _log.info("evaluation: network %s %s", candidate, self._verdict)
         if verdict.promotes:
             self._probe_opening(candidate)
+        self._play_rating_games()
         if self.elapsed - self._reported > REPORT_SECONDS:
             self._services.report(self._run)
             self._reported = self.elapsed
         self._generation_seconds = self.elapsed - self._generation_started
         self._generation_started = self.elapsed
+
+    def _play_rating_games(self) -> None:
+        """A few, in a small share of the time: where that is not enough for a single one, the next try has twice it."""
+        seconds = RATING_SHARE * (time.monotonic() - self._started) - self._rating_seconds
+        games = self._config.loop.rating_games
+        if games == 0 or seconds < self._rating_needs:
+            return
+        self._begin("rating games")
+        began = time.monotonic()
+        with self._lent_threads():
+            played = self._services.play_rating_games(self._run, games, SoonerStop(self._stop, seconds))
+        took = time.monotonic() - began
+        self._rating_seconds += took
+        if played:
+            _log.info("rating games: %d in %s", played, duration(took))
+        elif took >= seconds:
+            self._rating_needs = 2 * seconds
 
     def _show_score(self, score: Score) -> None:
         self._verdict = f"{score.wins}-{score.losses} so far"

@@ -139,6 +139,10 @@ class Run:
         run.config = config
         return run
 
+    def identity(self) -> str:
+        """Tells this run from every other, one that was made in the same place included."""
+        return hashlib.sha256(self.read("run.json")).hexdigest()
+
     # Networks: the weights first, the marker network.json last.
 
     def publish_network(self, weights: bytes, info: dict[str, Any]) -> str:
@@ -422,6 +426,15 @@ class Run:
         """Paths of a match's games by index."""
         paths = self._storage.list(f"matches/{_checked(match)}/")
         return {int(Path(path).stem): path for path in paths if re.search(r"/\d+\.parquet$", path)}
+
+    def all_match_games(self) -> list[tuple[str, int, str]]:
+        """(match, index, path) of every game of every match, sorted; one listing for all of them."""
+        parts = [(path, path.split("/")) for path in self._storage.list("matches/")]
+        return sorted(
+            (part[1], int(part[2].removesuffix(".parquet")), path)
+            for path, part in parts
+            if len(part) == 3 and re.fullmatch(r"\d+\.parquet", part[2])
+        )
 
     def publish_verdict(self, match: str, verdict: dict[str, Any]) -> dict[str, Any]:
         """Stores what a match decided about verdict["candidate"]; returns the first, which is in force."""

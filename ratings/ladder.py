@@ -1,24 +1,91 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The ladder of a run: its networks rated from the matches that judged them, generation 0 being zero."""
+"""The ladder of a run: its networks and those that they met, rated from the run's match records."""
+
+import contextlib
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 from minigo.run import Run
-from ratings.elo import Rating, Result, fit_ratings
+from ratings.anchors import conventional_anchors
+from ratings.book import Book, open_book
+from ratings.elo import Rating, Ratings, fit_ratings
 
 
-def rate_networks(run: Run) -> dict[str, Rating]:
-    """Rates every network that has met a champion, by name; empty before the first match."""
-    verdicts = [verdict for verdict in run.verdicts().values() if verdict["champion"] is not None]
-    results = [
-        Result(
-            verdict["candidate"],
-            verdict["champion"],
-            verdict["wins"] + verdict["draws"] / 2,
-            verdict["games"] - verdict["failed"],
-        )
-        for verdict in verdicts
-    ]
-    if not results:
+@dataclass(frozen=True)
+class Ladder:
+    """All players of a run, rated together.
+
+    Attributes:
+        ratings: of networks and outside players.
+        networks: the run's networks, oldest first.
+        outside: the outside players by name, each as a PLAYER of the command line.
+        reference: whom the intervals are measured from: the anchor with the most games, or without one the network
+            with the highest rating among those that most networks can be compared with; None where nobody has played.
+    """
+
+    ratings: Ratings
+    networks: tuple[str, ...]
+    outside: Mapping[str, str]
+    reference: str | None
+
+    def rows(self) -> dict[str, Rating]:
+        """Everybody who can be compared with the reference, the strongest first, in Elo.
+
+        An anchor's scale is kept; without one the reference is zero. The interval is that of the difference from it.
+        """
+        if self.reference is None:
+            return {}
+        base = self.ratings.anchors.get(self.reference, 0.0)
+        above = self.ratings.above(self.reference)
+        shifted = {n: Rating(base + r.elo, base + r.low, base + r.high, r.games) for n, r in above.items()}
+        return dict(sorted(shifted.items(), key=lambda row: (-row[1].elo, row[0])))
+
+    def apart(self) -> list[str]:
+        """The players that no game joins with the reference: they can not be compared."""
+        joined = self.rows()
+        return [name for name in (*self.networks, *sorted(self.outside)) if name not in joined]
+
+
+def fit_ladder(
+    book: Book, board_size: int, outside: Mapping[str, str] | None = None, anchors: Mapping[str, float] | None = None
+) -> Ladder:
+    """Fits the ratings of all games in the book.
+
+    Args:
+        book: of the run, up to date.
+        board_size: of the run's games.
+        outside: further outside players, which may not have played yet.
+        anchors: fixed ratings by name, in Elo; they win over those of convention.
+    """
+    parents = book.parents()
+    everybody = {**book.outside_players(), **(outside if outside is not None else {})}
+    fixed = {**conventional_anchors(everybody, board_size), **(anchors if anchors is not None else {})}
+    known = {name: elo for name, elo in fixed.items() if name in everybody or name in parents}
+    ratings = fit_ratings(book.results(), {**parents, **dict.fromkeys(everybody)}, known)
+    networks = tuple(parents)
+    return Ladder(ratings, networks, everybody, _reference(ratings, networks))
+
+
+def rate_networks(run: Run, book: Book | None = None) -> dict[str, Rating]:
+    """The networks that games join with the first one, as differences from it; empty before the first match."""
+    with contextlib.ExitStack() as stack:
+        if book is None:
+            book = stack.enter_context(open_book(run))
+        book.update()
+        ladder = fit_ladder(book, run.config.game.board_size)
+    if not ladder.networks or not ladder.ratings.games.any():
         return {}
-    parents: dict[str, str | None] = {verdict["candidate"]: verdict["champion"] for verdict in verdicts}
-    first = min(result.opponent for result in results)
-    return fit_ratings(results, parents, anchor=first)
+    above = ladder.ratings.above(ladder.networks[0])
+    return {name: above[name] for name in ladder.networks if name in above}
+
+
+def _reference(ratings: Ratings, networks: tuple[str, ...]) -> str | None:
+    games = dict(zip(ratings.names, ratings.games.tolist(), strict=True))
+    anchors = [name for name in ratings.anchors if games[name]]
+    if anchors:
+        return max(sorted(anchors), key=lambda name: games[name])
+    component = dict(zip(ratings.names, ratings.components.tolist(), strict=True))
+    elo = dict(zip(ratings.names, ratings.elo.tolist(), strict=True))
+    size = {number: sum(component[name] == number for name in networks) for number in component.values()}
+    played = [name for name in networks if games[name]]
+    return max(played, key=lambda name: (size[component[name]], elo[name]), default=None)

@@ -154,6 +154,38 @@ def test_an_open_gate_promotes_without_a_game(run):
     assert champion_of(run).network == candidate
 
 
+SEQUENTIAL = EvaluateConfig(gate="sprt", sprt_elo1=200.0, sprt_max_pairs=60, num_simulations=16)
+
+
+def test_a_sequential_match_ends_when_it_is_clear(run):
+    candidate = run.publish_network(STRONG, {})
+    verdict = judge(run, candidate, SEQUENTIAL)
+
+    assert verdict.promotes
+    assert verdict.gate == "sprt"
+    assert 8 <= verdict.score.games < 60
+    stored = run.verdicts()[candidate]
+    assert stored["llr"] >= stored["llr_high"]
+    assert stored["pairs"][4] >= stored["games"] / 2 - 2
+    assert len(stored_games(run, f"{candidate}-against-000000")) < 120
+
+
+def test_a_sequential_match_that_was_stopped_ends_with_the_verdict_of_an_unbroken_one(run, tmp_path):
+    candidate = run.publish_network(STRONG, {})
+    stop, progress = stop_after(4)
+    stopped = evaluate_candidate(
+        run, candidate, champion_of(run), SEQUENTIAL, Loader(run), stop=stop, progress=progress
+    )
+    verdict = judge(run, candidate, SEQUENTIAL)
+
+    other = Run.create(str(tmp_path / "other"), CONFIG)
+    other.publish_network(WEAK, {})
+    other.promote("000000", {}, None)
+    other.publish_network(STRONG, {})
+    assert stopped is None
+    assert judge(other, candidate, SEQUENTIAL) == verdict
+
+
 # Interruptions.
 
 

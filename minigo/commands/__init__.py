@@ -5,9 +5,11 @@ Every part is imported when its command runs, so that help and a wrong flag are 
 become a config is in `minigo.flags`, exit codes and signals are in `minigo.__main__`. Start at `COMMANDS`.
 """
 
+from minigo.commands.analyzing import ANALYSIS
 from minigo.commands.learning import EVALUATE, LOOP, SELFPLAY, TRAIN
 from minigo.commands.machine import BENCHMARK, DOCTOR
 from minigo.commands.playing import GTP, MATCH
+from minigo.commands.rating import RATE
 
-COMMANDS = (LOOP, SELFPLAY, TRAIN, EVALUATE, MATCH, GTP, BENCHMARK, DOCTOR)
+COMMANDS = (LOOP, SELFPLAY, TRAIN, EVALUATE, RATE, MATCH, GTP, ANALYSIS, BENCHMARK, DOCTOR)
 """In the order in which `minigo --help` lists them."""

@@ -33,13 +33,16 @@ def _loop(values: FlagValues, stop: Event) -> int:
     from minigo.loop import Services, run_loop
     from minigo.train import RunTrainer
     from ratings.ladder import rate_networks
+    from ratings.rating_games import ChampionAgainstGnuGo
     from ratings.report import write_report
 
+    load_evaluator = evaluator_loader(run.config)
     services = Services(
-        load_evaluator=evaluator_loader(run.config),
+        load_evaluator=load_evaluator,
         trainer=RunTrainer(run),
         rate=lambda run: {name: rating.elo for name, rating in rate_networks(run).items()},
         report=write_report,
+        play_rating_games=ChampionAgainstGnuGo(load_evaluator).play,
     )
     print(run_loop(run, services, stop))
     return 0
@@ -53,7 +56,10 @@ LOOP = Command(
     it is, and at the end what it learned; <run>/report.html has the curves.
 
     A run is a folder. The same command resumes it after Ctrl-C, a crash or a power cut. Its learning
-    settings are fixed when it starts; --machine.* settings, --minutes and --generations may change.""",
+    settings are fixed when it starts; --machine.* settings, --minutes and --generations may change.
+
+    Where GNU Go is installed, each champion plays a few games against it in the meantime
+    (--loop.rating_games), so that its rating does not rest on its own family alone.""",
     examples=(
         "minigo loop --preset=demo --run=runs/demo          # 5x5, four minutes on two cores",
         "minigo loop --preset=9x9-cpu --run=runs/9x9 --minutes=120",
@@ -171,7 +177,8 @@ EVALUATE = Command(
     summary="plays a run's candidates against its champion and promotes",
     description="""Lets each new candidate network play the champion in colour-swapped pairs from common
     openings, and promotes it if the gate says so (evaluate.gate, evaluate.threshold). Every game is stored
-    in the run. Waits for the next candidate until it is stopped.""",
+    in the run. With --evaluate.gate=sprt a match ends as soon as it is clear. Waits for the next candidate
+    until it is stopped.""",
     examples=("minigo evaluate --run=runs/9x9",),
     define=define_run,
     run=_evaluate,

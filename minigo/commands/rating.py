@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command that measures: `rate` plays the rating games that say most, and refits the ratings of a run."""
+
+import json
+import logging
+from threading import Event
+from typing import TYPE_CHECKING, Any
+
+from absl.flags import DEFINE_boolean, DEFINE_integer, DEFINE_multi_string, DEFINE_string, FlagValues
+
+from minigo.commands.common import define_json, define_run, evaluator_loader, open_run
+from minigo.flags import Command, UsageError
+
+if TYPE_CHECKING:
+    from minigo.run import Run
+    from ratings.book import Book
+    from ratings.ladder import Ladder
+    from ratings.pairing import Matchup
+
+
+def _define_rate(values: FlagValues) -> None:
+    define_run(values)
+    DEFINE_integer("games", 32, "rating games to play; 0: only refit", lower_bound=0, flag_values=values)
+    DEFINE_multi_string("opponent", None, "NAME=PLAYER, an outside player to meet; may be repeated", flag_values=values)
+    DEFINE_multi_string(
+        "anchor",
+        None,
+        "NAME=ELO, a fixed rating that sets the scale; GNU Go at level 10 has 1800 on 9x9; may be repeated",
+        flag_values=values,
+    )
+    DEFINE_string("book", None, "file of the index over the games; default: in the user's cache", flag_values=values)
+    DEFINE_boolean("rebuild", False, "play nothing, and read every record of the run again", flag_values=values)
+    define_json(values)
+
+
+def _rate(values: FlagValues, stop: Event) -> int:
+    outside = dict(_named(text, "opponent", "PLAYER") for text in values.opponent or ())
+    anchors = {name: _elo(text, name) for name, text in (_named(t, "anchor", "ELO") for t in values.anchor or ())}
+    run = open_run(values, create=False)
+    from ratings.book import open_book
+
+    with open_book(run, values.book) as book:
+        if values.rebuild:
+            ladder, played = _rebuilt(run, book, anchors, stop), 0
+        else:
+            ladder, played = _after_games(values.games, run, book, outside, anchors, stop)
+        unknown = anchors.keys() - {*ladder.networks, *ladder.outside}
+        if unknown:
+            raise UsageError(f"--anchor must name a player of the run, got {', '.join(sorted(unknown))}")
+        print(json.dumps(_to_dict(run, ladder, played)) if values.json else _to_table(run, ladder, played))
+        if stop.is_set():
+            logging.getLogger(__name__).info("stopped; the same command goes on")
+    return 0
+
+
+def _rebuilt(run: "Run", book: "Book", anchors: dict[str, float], stop: Event) -> "Ladder":
+    from minigo.status import StatusDisplay
+    from ratings.ladder import fit_ladder
+
+    read = [(0, 1)]
+    book.clear()
+    with StatusDisplay(lambda: (read[0][0] / read[0][1], f"{read[0][0]} of {read[0][1]} games read"), lambda _: None):
+        book.update(progress=lambda done, total: read.__setitem__(0, (done, max(1, total))), stop=stop)
+    return fit_ladder(book, run.config.game.board_size, anchors=anchors)
+
+
+def _after_games(
+    games: int, run: "Run", book: "Book", outside: dict[str, str], anchors: dict[str, float], stop: Event
+) -> "tuple[Ladder, int]":
+    from minigo.status import StatusDisplay
+    from ratings.rating_games import RatingGames
+
+    now = [(0.0, "reading the run's games")]
+
+    def show(ended: int, plan: "Matchup") -> None:
+        now[0] = (ended / games, f"{ended} of {games} rating games: {plan.player} against {plan.opponent}")
+
+    with (
+        StatusDisplay(lambda: now[0], lambda _: None),
+        RatingGames(run, book, outside, evaluator_loader(run.config), anchors=anchors, stop=stop) as rating_games,
+    ):
+        played = rating_games.play(games, on_game=show)
+        return rating_games.ladder(), played
+
+
+def _named(text: str, flag: str, what: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not (name and equals and value):
+        raise UsageError(f"--{flag} must be NAME={what}, got {text!r}")
+    return name, value
+
+
+def _elo(text: str, name: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise UsageError(f"--anchor={name} must be a number of Elo, got {text!r}") from None
+
+
+def _scale(ladder: "Ladder") -> str:
+    if ladder.reference is None:
+        return "no games yet"
+    if ladder.reference in ladder.ratings.anchors:
+        fixed = ladder.ratings.anchors[ladder.reference]
+        return f"{ladder.reference} is fixed at {fixed:g}; 95 % intervals of the difference from it"
+    return f"the best, {ladder.reference}, is zero; 95 % intervals of the difference from it"
+
+
+def _to_dict(run: "Run", ladder: "Ladder", played: int) -> dict[str, Any]:
+    """What --json prints."""
+    rows = [
+        {"name": n, "elo": round(r.elo, 1), "low": round(r.low, 1), "high": round(r.high, 1), "games": r.games}
+        for n, r in ladder.rows().items()
+    ]
+    effects = [
+        {
+            "board_size": setting.board_size,
+            "komi": setting.komi,
+            "first_move_elo": round(effect.advantage, 1),
+            "deviation": round(effect.deviation, 1),
+            "draw_share": round(effect.draw_share, 4),
+        }
+        for setting, effect in ladder.ratings.effects.items()
+    ]
+    return {
+        "run": run.url,
+        "played": played,
+        "games": int(ladder.ratings.games.sum()) // 2,
+        "reference": ladder.reference,
+        "anchors": dict(ladder.ratings.anchors),
+        "ratings": rows,
+        "not_comparable": ladder.apart(),
+        "settings": effects,
+    }
+
+
+def _to_table(run: "Run", ladder: "Ladder", played: int) -> str:
+    """For people."""
+    games = int(ladder.ratings.games.sum()) // 2
+    lines = [f"{run.url}: {games} games, {played} of them new; Elo: {_scale(ladder)}"]
+    rows = ladder.rows()
+    width = max(map(len, rows), default=0)
+    for name, rating in rows.items():
+        interval = f"{rating.low:+6.0f} to {rating.high:+6.0f}" if name != ladder.reference else " " * 16
+        lines.append(f"  {name:{width}}  {rating.elo:+6.0f}   {interval}  {rating.games:6} games")
+    for setting, effect in ladder.ratings.effects.items():
+        where = f"{setting.board_size}x{setting.board_size}, komi {setting.komi:g}"
+        lines.append(
+            f"moving first on {where}: {effect.advantage:+.0f} Elo (standard deviation {effect.deviation:.0f})"
+        )
+    apart = ladder.apart()
+    if apart:
+        shown = ", ".join(apart[:10]) + (f" and {len(apart) - 10} more" if len(apart) > 10 else "")
+        lines.append(f"not comparable, for want of games: {shown}")
+    return "\n".join(lines)
+
+
+RATE = Command(
+    name="rate",
+    summary="plays the rating games of a run that say most, and refits its ratings",
+    description="""Chooses which networks shall meet each other or an outside player, plays them in
+    colour-swapped pairs, stores every game in the run, and prints the ratings of all its games, with the
+    interval of each one's difference from an anchor, or from the best network where there is none. Half of the
+    games are against outside players, if any are given. Ctrl-C loses unfinished games only.
+
+    `minigo rate rebuild` plays nothing and fits the ratings from the records of the run alone.""",
+    examples=(
+        "minigo rate --run=runs/9x9 --games=100",
+        'minigo rate --run=runs/9x9 --opponent="gnugo=gtp:gnugo --mode gtp --level 10"',
+        "minigo rate --run=runs/9x9 --opponent=chance=random --anchor=chance=0 --json",
+        "minigo rate rebuild --run=runs/9x9",
+    ),
+    define=_define_rate,
+    run=_rate,
+    fields=("machine.precision", "machine.backend"),
+    words=("rebuild",),
+)
