@@ -25,7 +25,7 @@ from minigo.doctor import cpu_model
 
 FOLDER: Final = Path(__file__).parent
 REFERENCE: Final = FOLDER / "reference.json"
-SCRIPTS: Final = ("kernels", "inference", "selfplay", "memory", "shards", "training", "katago")
+SCRIPTS: Final = ("kernels", "inference", "selfplay", "memory", "shards", "training", "katago", "analysis")
 
 
 def verdict(ratio: Ratio, reference: float | None) -> str:

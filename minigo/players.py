@@ -8,7 +8,6 @@ person writes.
 
 import abc
 import threading
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Final, NamedTuple, Protocol
@@ -16,7 +15,6 @@ from typing import Final, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from cc_kernels.cache import EvaluationCache
 from cc_kernels.features import NUM_PLANES, NUM_SCALARS, position_key, position_symmetry, write_features
 from cc_kernels.playouts import random_game
 from minigo.config import GameConfig, MatchConfig, SearchConfig
@@ -44,7 +42,6 @@ __all__ = [
 MAX_GAMES_TOGETHER: Final = 64
 MAX_BATCH_ROWS: Final = 32  # in a match, a player is to move in half of the games
 MAX_NODES: Final = 1 << 17  # of all trees that one player holds; on 19x19 a node takes 2.2 kB
-MAX_TIMED_SIMULATIONS: Final = 100_000  # of a choice that is limited by time
 START_SECONDS: Final = 60.0  # an outside engine may take this long to load and for anything but its moves
 
 
@@ -165,16 +162,15 @@ class PolicyPlayer(BatchPlayer):
 
 
 class SearchPlayer(BatchPlayer):
-    """Searches with a network. Each choice starts from an empty tree.
+    """Searches with a network. Each choice starts from an empty tree and has the config's number of simulations.
+
+    What thinks for a time is `minigo.engines.thinking`.
 
     Args:
         evaluator: the network.
         config: how to search; its temperature makes the openings of games differ.
-        seconds: instead of counting simulations, every choice takes this long, by PUCT, whose answer is good
-            whenever it is asked for; None: count simulations.
         seed: of the choices made one at a time.
         name: says who plays; by default the evaluator's name.
-        cached_positions: evaluations that are remembered from choice to choice; 0: none. Changes no choice.
     """
 
     def __init__(
@@ -182,21 +178,14 @@ class SearchPlayer(BatchPlayer):
         evaluator: Evaluator,
         config: SearchConfig,
         *,
-        seconds: float | None = None,
         seed: int = 0,
         name: str | None = None,
-        cached_positions: int = 0,
     ) -> None:
         super().__init__(evaluator.name if name is None else name, seed)
-        if seconds is not None:
-            config = replace(config, algorithm="puct", num_simulations=MAX_TIMED_SIMULATIONS)
         self._evaluator = evaluator
         self._config = config
-        self._seconds = seconds
         self._max_together = max(1, min(MAX_GAMES_TOGETHER, MAX_NODES // config.num_simulations))
         self._search: Search | None = None
-        self._cached_positions = cached_positions
-        self._cache: EvaluationCache | None = None
         self._shape = (0, 0)  # board size and number of games of `_search`
 
     def choose_many(self, positions: Sequence[Position], seeds: Sequence[int]) -> list[Choice]:
@@ -211,10 +200,7 @@ class SearchPlayer(BatchPlayer):
         search = self._search_for(positions[0].board_size, len(positions))
         for game, (position, seed) in enumerate(zip(positions, seeds, strict=True)):
             search.reset(game, position, simulations=self._config.num_simulations, seed=seed)
-        if self._seconds is None:
-            run_search(search, self._evaluator, self._cache)
-        else:
-            _run_for(search, self._evaluator, self._cache, self._seconds)
+        run_search(search, self._evaluator)
         return [_choice_from(search.result(game)) for game in range(len(positions))]
 
     def _search_for(self, board_size: int, count: int) -> Search:
@@ -226,8 +212,6 @@ class SearchPlayer(BatchPlayer):
             leaves = self._config.leaves_per_batch
             rows = max(leaves, min(games * leaves, MAX_BATCH_ROWS))
             self._search = Search(self._config, board_size, games, max_simulations=simulations, batch_rows=rows)
-            if self._cached_positions and size != board_size:
-                self._cache = EvaluationCache(board_size, self._cached_positions)
             self._shape = (board_size, games)
         return self._search
 
@@ -394,14 +378,6 @@ def _sample(policy: NDArray[np.floating], temperature: float, seed: int) -> int:
         return int(policy.argmax()) if policy.any() else len(policy) - 1
     weights = (policy / policy.max()).astype(np.float64) ** (1.0 / temperature)
     return int(np.random.default_rng(seed).choice(len(weights), p=weights / weights.sum()))
-
-
-def _run_for(search: Search, evaluator: Evaluator, cache: EvaluationCache | None, seconds: float) -> None:
-    deadline = time.monotonic() + seconds
-    while (leaves := search.select_leaves(cache)).count:
-        search.backup(evaluator.evaluate(leaves))
-        if time.monotonic() >= deadline:
-            break
 
 
 def _choice_from(result: SearchResult) -> Choice:

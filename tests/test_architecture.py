@@ -13,8 +13,9 @@ PROJECT = ("cc_kernels", "minigo", "ratings")
 
 # "name" is that module alone; "name.*" is the package with all below it.
 GO = ("cc_kernels.*", "minigo.go.*", "minigo.config")
-PROTOCOL = ("minigo.inference", "minigo.inference.evaluator")
-PLAYERS = (*GO, *PROTOCOL, "minigo.search", "minigo.anytime", "minigo.players", "minigo.engines.external")
+PROTOCOL = ("minigo.inference", "minigo.inference.evaluator", "minigo.inference.parallel")
+SEARCHES = ("minigo.search", "minigo.analysis", "minigo.anytime")
+PLAYERS = (*GO, *PROTOCOL, *SEARCHES, "minigo.players", "minigo.engines.external")
 DATA = (*GO, "minigo.storage", "minigo.documents", "minigo.run", "minigo.data.*")
 PROGRAMS = (
     "minigo",
@@ -24,6 +25,7 @@ PROGRAMS = (
     "minigo.gamepool",
     "minigo.selfplay",
     "minigo.match",
+    "minigo.stored_match",
     "minigo.evaluate",
     "minigo.engines.*",
 )
@@ -46,6 +48,7 @@ LAYERS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "minigo.inference.quiet": (("minigo.network", "minigo.config"), ("tensorflow", "jax")),
     "minigo.network": (NETWORK, ("numpy", "keras", "tensorflow", "jax", "safetensors")),
     "minigo.search": (PLAYERS, ("numpy",)),
+    "minigo.analysis": (GO, ("numpy",)),
     "minigo.anytime": (PLAYERS, ("numpy",)),
     "minigo.players": (PLAYERS, ("numpy",)),
     "minigo.storage": ((), ("google",)),
@@ -56,6 +59,7 @@ LAYERS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "minigo.gamepool": (PROGRAMS, ("numpy",)),
     "minigo.selfplay": (PROGRAMS, ("numpy",)),
     "minigo.match": (PROGRAMS, ("numpy", "sgfmill")),
+    "minigo.stored_match": (PROGRAMS, ("numpy",)),
     "minigo.evaluate": (PROGRAMS, ("numpy",)),
     "minigo.engines": (PROGRAMS, ("numpy",)),
     "minigo.train": (LEARNING, ("numpy", "keras", "tensorflow")),
@@ -69,12 +73,10 @@ LAYERS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "ratings": (
         (
             "ratings.*",
-            "minigo.run",
-            "minigo.storage",
-            "minigo.go.*",
-            "minigo.config",
+            *DATA,
+            *PLAYERS,
             "minigo.match",
-            "minigo.players",
+            "minigo.stored_match",
         ),
         ("numpy", "scipy", "matplotlib"),
     ),

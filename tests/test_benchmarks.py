@@ -19,6 +19,7 @@ SCRIPTS = {
     "shards": ("--shards=50", "--board_size=5", "--window=100"),
     "training": (*SMALL, "--board_size=5", "--batch=8"),
     "katago": (*SMALL, "--rows=8"),
+    "analysis": (*SMALL, "--board_size=5", "--rows=8", "--visits=10"),
 }
 QUICK = ("kernels",)
 
@@ -30,7 +31,9 @@ def compare(monkeypatch):
 
 
 def test_every_script_is_run_here_and_by_the_comparison(compare):
-    others = {"compare", "measure", "precision_match"}  # a match takes hours, and has an interval instead of a ratio
+    others = {"compare", "measure"}
+    others |= {"precision_match", "gnugo_clocks"}  # matches take hours, and have other results than a ratio
+    others |= {"gate_errors", "ratings_coverage", "ratings_pairing"}  # simulations: no machine changes what they find
     files = {path.stem for path in FOLDER.glob("*.py")} - others
 
     assert files == set(SCRIPTS) == set(compare.SCRIPTS)
@@ -48,6 +51,24 @@ def test_a_script_runs_and_prints_its_ratios(script):
     result = json.loads(answer.stdout)
     assert result["ratios"]
     assert all(ratio["value"] > 0 for ratio in result["ratios"].values())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("script", "options"),
+    [
+        ("gate_errors", ("--matches=20",)),
+        ("ratings_coverage", ("--ladders=2", "--networks=10", "--large=30", "--large_games=100", "--rounds=1")),
+        ("ratings_pairing", ("--ladders=1", "--networks=12", "--games=80")),
+    ],
+)
+def test_a_simulation_runs_and_prints_its_ratios(script, options):
+    command = [sys.executable, FOLDER / f"{script}.py", "--json", *options]
+
+    answer = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
+
+    assert answer.returncode == 0, answer.stderr
+    assert json.loads(answer.stdout)["ratios"]
 
 
 @pytest.mark.parametrize(

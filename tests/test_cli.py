@@ -4,6 +4,7 @@
 import importlib
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -94,8 +95,10 @@ def test_contract_flags_exist():
         "selfplay": "run worker games",
         "train": "run",
         "evaluate": "run",
+        "rate": "run games opponent anchor json",
         "match": "player opponent games board_size komi rules search.num_simulations opening_plies sgf_dir json",
         "gtp": "run network search.num_simulations seconds_per_move resign_threshold override_version",
+        "analysis": "run network",
         "benchmark": "json board_size seconds network",
         "doctor": "json",
     }
@@ -106,7 +109,7 @@ def test_contract_flags_exist():
 def test_examples_are_command_lines_that_parse():
     for command in commands.COMMANDS:
         for example in command.examples:
-            words = example.partition(" #")[0].replace('"gtp:gnugo --mode gtp --level 10"', "gtp:gnugo").split()
+            words = shlex.split(example.partition(" #")[0])
             assert words[:2] == ["minigo", command.name]
             flags.parse(command, words[2:])
 
@@ -128,8 +131,12 @@ def test_preset_help_lists_presets(capsys):
         (("loop",), "--run is required"),
         (("loop", "--run=x", "--dashboard_port=8080"), "no dashboard"),
         (("match", "--player=random"), "--opponent is required"),
-        (("gtp",), "either --run or --network"),
+        (("gtp", "--run=x", "--network=y"), "either --run or --network"),
+        (("analysis", "--run=x", "--network=y"), "either --run or --network"),
         (("doctor", "now"), "takes flags only"),
+        (("rate", "again"), "takes flags only"),
+        (("rate", "--run=x", "--opponent=gnugo"), "--opponent must be NAME=PLAYER, got 'gnugo'"),
+        (("rate", "--run=x", "--anchor=gnugo=strong"), "--anchor=gnugo must be a number of Elo, got 'strong'"),
     ],
 )
 def test_usage_errors_are_one_line_and_exit_2(capsys, tmp_path, monkeypatch, arguments, message):
@@ -143,7 +150,7 @@ def test_usage_errors_are_one_line_and_exit_2(capsys, tmp_path, monkeypatch, arg
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("name", ["selfplay", "evaluate"])
+@pytest.mark.parametrize("name", ["selfplay", "evaluate", "rate"])
 def test_a_folder_that_is_not_a_run_is_one_line_and_exit_1(capsys, tmp_path, name):
     code, _, err = answer(capsys, name, f"--run={tmp_path}")
 

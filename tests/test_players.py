@@ -2,7 +2,6 @@
 """Players: what they choose, that chance is what it should be, and how an outside engine is led through a game."""
 
 import dataclasses
-import time
 from collections import Counter
 from typing import Any
 
@@ -17,7 +16,6 @@ from minigo.go.position import Position
 from minigo.go.symmetry import transform_policy
 from minigo.inference.evaluator import Evaluation, HashEvaluator, Leaves, UniformEvaluator
 from minigo.players import (
-    MAX_TIMED_SIMULATIONS,
     BatchPlayer,
     Choice,
     GtpPlayer,
@@ -217,26 +215,6 @@ def test_search_player_goes_on_with_fewer_games_and_other_boards():
     assert player.choose_many([after("C3")], [0]) == many[:1]
 
 
-def test_search_player_remembers_evaluations_and_chooses_the_same():
-    class Counter(HashEvaluator):
-        rows = 0
-
-        def evaluate(self, leaves: Leaves) -> Evaluation:
-            self.rows += leaves.count
-            return super().evaluate(leaves)
-
-    evaluator, plain = Counter(1), SearchPlayer(HashEvaluator(1), SEARCH)
-    player = SearchPlayer(evaluator, SEARCH, cached_positions=1000)
-    positions = [after("C3"), after("D2"), Position.empty(7, 0.5, "cgos"), after("C3")]
-    rows = []
-    for position in positions:
-        assert player.choose_many([position], [0]) == plain.choose_many([position], [0])
-        rows.append(evaluator.rows)
-    assert player.choose_many([after("C3")], [0]) == plain.choose_many([after("C3")], [0])
-    assert evaluator.rows == rows[-1]  # a cache serves one board size; it was empty after the 7x7 board
-    assert rows[0] > 5
-
-
 def test_search_player_varies_its_opening_only():
     config = dataclasses.replace(SEARCH, temperature=1.0, temperature_plies=2)
     player = SearchPlayer(UniformEvaluator(), config)
@@ -244,14 +222,6 @@ def test_search_player_varies_its_opening_only():
     later = {choice.move for choice in player.choose_many([after("C3 D4")] * 30, range(30))}
     assert len(first) > 3
     assert len(later) == 1
-
-
-def test_search_player_with_a_clock_takes_its_time():
-    player = SearchPlayer(UniformEvaluator(), SEARCH, seconds=0.3)
-    began = time.monotonic()
-    choice = player.choose(EMPTY_BOARD)
-    assert 0.3 <= time.monotonic() - began < 2.0
-    assert 16 < choice.simulations < MAX_TIMED_SIMULATIONS
 
 
 def test_matches_are_searched_without_noise_and_sampled_after_the_opening():

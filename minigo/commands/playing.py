@@ -1,21 +1,28 @@
 # SPDX-License-Identifier: Apache-2.0
 """The commands that play: `match` between any two players, and `gtp` for graphical programs."""
 
-import dataclasses
 import json
+import os
+import sys
+from pathlib import Path
 from threading import Event
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from absl.flags import DEFINE_float, DEFINE_integer, DEFINE_string, FlagValues
+from absl.flags import DEFINE_boolean, DEFINE_float, DEFINE_integer, DEFINE_string, FlagValues
 
 from minigo import __version__
 from minigo.commands.common import config_of_players, define_json, evaluator_loader
+from minigo.config import Config
 from minigo.flags import Command, UsageError, required, resolve_config
 
 if TYPE_CHECKING:
+    from minigo.engines.options import PlayOptions
+    from minigo.engines.thinking import Thinking
+    from minigo.inference.process import ProcessEvaluator
     from minigo.match import MatchResult
     from minigo.players import Player
 
+MAX_BATCH_ROWS: Final = 32  # of one game's search
 PLAYERS = """A PLAYER is a network's folder, a run (its champion plays), "random", "policy:FOLDER" (the
 network without search), or "gtp:COMMAND LINE" (any engine that speaks GTP)."""
 
@@ -111,68 +118,169 @@ def _define_gtp(values: FlagValues) -> None:
     DEFINE_float(
         "seconds_per_move",
         0.0,
-        "think no longer than this; 0: no limit",
+        "think no longer than this for a move, whatever the clock says; without a clock, think just so long instead "
+        "of counting simulations; 0: no limit",
         lower_bound=0.0,
         flag_values=values,
     )
     DEFINE_float(
         "resign_threshold",
         0.0,
-        "resign when the value stays below minus this; 0: never",
+        "resign when the value, from -1 (lost) to 1 (won), stays below minus this; 0.9 is careful; 0: never",
         lower_bound=0.0,
         upper_bound=1.0,
         flag_values=values,
     )
-    DEFINE_string("override_version", None, "what the `version` command answers", flag_values=values)
+    DEFINE_integer(
+        "resign_moves",
+        3,
+        "resign only when that has been so for this many moves one after the other",
+        lower_bound=1,
+        flag_values=values,
+    )
+    DEFINE_boolean("ponder", False, "think in the opponent's time, too", flag_values=values)
+    DEFINE_boolean(
+        "friendly_pass",
+        True,
+        "under Chinese and similar rules, answer a pass with a pass where taking dead stones off would win",
+        flag_values=values,
+    )
+    DEFINE_float(
+        "lag_seconds",
+        0.3,
+        "what the clock may count for a move beyond what the engine takes; raise it on slow connections",
+        lower_bound=0.0,
+        upper_bound=60.0,
+        flag_values=values,
+    )
+    DEFINE_string(
+        "files_dir",
+        ".",
+        "loadsgf and printsgf reach files in this folder and below, and no others",
+        flag_values=values,
+    )
+    DEFINE_boolean("no_file_commands", False, "do without loadsgf and printsgf", flag_values=values)
+    DEFINE_string(
+        "override_version",
+        None,
+        "what the `version` command answers; Lizzie up to 0.7.4 wants 0.17",
+        flag_values=values,
+    )
 
 
 def _gtp(values: FlagValues, stop: Event) -> int:  # noqa: ARG001 (a command's signature)
     from minigo.engines.gtp import GtpEngine, serve
-    from minigo.run import RunError, is_network, is_run
+    from minigo.engines.options import PlayOptions
 
-    run, network = values.run, values.network
-    if bool(run) == bool(network):
-        raise UsageError("give either --run or --network")
-    place = str(run if run else network)
-    if not (is_run(place) if run else is_network(place)):
-        raise RunError(f"{place} is not a {'run (missing run.json)' if run else 'network (missing network.json)'}")
-    config = resolve_config(values, config_of_players(place))
-    seconds = values.seconds_per_move
+    config = resolve_config(values, _config_of_engine(values.run, values.network))
+    place = values.run if values.run else values.network
+    options = PlayOptions(
+        seconds_per_move=values.seconds_per_move,
+        resign_threshold=values.resign_threshold,
+        resign_moves=values.resign_moves,
+        ponder=values.ponder,
+        friendly_pass=values.friendly_pass,
+        lag_seconds=values.lag_seconds,
+    )
 
-    def load_player() -> "Player":
-        from minigo.players import SearchPlayer
+    network = _Network(place, config, options) if place else None
 
-        search = dataclasses.replace(config.search, gumbel_scale=0.0, dirichlet_alpha=0.0)
-        return SearchPlayer(
-            evaluator_loader(config)(place),
-            search,
-            seconds=seconds if seconds else None,
-            cached_positions=config.machine.cached_positions,
-        )
+    def by_chance() -> "Thinking":
+        from minigo.engines.thinking import Thinking
+
+        return Thinking.by_chance(config.search, options, seed=config.seed)
 
     version = values.override_version
     serve(
         GtpEngine(
-            load_player,
+            by_chance if network is None else network.load,
             config.game,
+            search=config.search,
+            options=options,
             version=__version__ if version is None else version,
-            resign_threshold=values.resign_threshold,
+            files=None if values.no_file_commands else Path(values.files_dir),
+            abandon=None if network is None else network.close,
         )
     )
     return 0
 
 
+class _Network:
+    """What thinks with a network, which computes in a process of its own: docs/adr/0012."""
+
+    def __init__(self, place: str, config: Config, options: "PlayOptions") -> None:
+        self._place = place
+        self._config = config
+        self._options = options
+        self._evaluator: ProcessEvaluator | None = None
+
+    def load(self) -> "Thinking":
+        """Starts the process, and waits until it has loaded the network and compiled it for this board."""
+        from minigo.engines.thinking import Thinking
+        from minigo.inference.process import ProcessEvaluator
+
+        machine = self._config.machine
+        threads = machine.threads if machine.threads else os.cpu_count() or 1
+        command = [sys.executable, "-m", "minigo.commands.evaluating", self._place, json.dumps(self._config.to_dict())]
+        self._evaluator = ProcessEvaluator(command, threads)
+        self._evaluator.wait_until_loaded()
+        thinking = Thinking(
+            self._evaluator,
+            self._config.search,
+            self._options,
+            threads=threads,
+            batch_rows=min(machine.batch_rows, MAX_BATCH_ROWS),
+            cached_positions=machine.cached_positions,
+        )
+        thinking.warm_up(self._config.game.board_size)
+        return thinking
+
+    def close(self) -> None:
+        """Ends the process, if it has begun."""
+        if self._evaluator is not None:
+            self._evaluator.close()
+
+
+def _config_of_engine(run: str | None, network: str | None) -> Config:
+    """The config that belongs to --run or --network, of which there may be one or none."""
+    if run and network:
+        raise UsageError("give either --run or --network, or neither for an engine that plays by chance")
+    if not run and not network:
+        return Config()
+    from minigo.run import RunError, is_network, is_run
+
+    place = str(run if run else network)
+    if not (is_run(place) if run else is_network(place)):
+        raise RunError(f"{place} is not a {'run (missing run.json)' if run else 'network (missing network.json)'}")
+    return config_of_players(place)
+
+
 GTP = Command(
     name="gtp",
-    summary="a GTP engine on stdin and stdout, for Sabaki, GoGui, KaTrain and other programs",
-    description="""Speaks the Go Text Protocol, version 2, on stdin and stdout; logs go to stderr. In a
-    graphical program, give the full path of this command as the engine.""",
+    summary="a GTP engine on stdin and stdout, for Sabaki, GoGui, Lizzie and other programs",
+    description="""Speaks the Go Text Protocol, version 2, on stdin and stdout; logs go to stderr, which says
+    "GTP ready" when the network is loaded. In a graphical program, give the full path of this command as the engine.
+    It plays with a run's champion or with one network, and without either by chance, on boards of 2 to 19 lines. A
+    move takes --search.num_simulations, unless --seconds_per_move or the clock of the game says how long; a clock is
+    never overrun. Analyses go on until the program says something else. docs/engines says how to set up each
+    program.""",
     examples=(
         "minigo gtp --run=runs/9x9",
-        "minigo gtp --network=runs/9x9/networks/000012 --search.num_simulations=400",
+        "minigo gtp --network=runs/9x9/networks/000012 --search.num_simulations=400 --resign_threshold=0.9",
+        "minigo gtp --run=runs/9x9 --machine.backend=auto --seconds_per_move=5 --ponder",
+        "minigo gtp --game.board_size=9",
     ),
     define=_define_gtp,
     run=_gtp,
-    fields=("search.num_simulations", "game.board_size", "game.komi", "game.rules", "machine.precision"),
+    fields=(
+        "search.num_simulations",
+        "game.board_size",
+        "game.komi",
+        "game.rules",
+        "machine.backend",
+        "machine.precision",
+        "machine.threads",
+        "seed",
+    ),
     stops_by_event=False,
 )

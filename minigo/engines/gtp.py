@@ -2,219 +2,192 @@
 """Our engine behind the Go Text Protocol, version 2, for matches and graphical programs.
 
 Commands are answered in order, and nothing else is ever written to the output. A program's first questions are
-answered at once: this module imports next to nothing, the board (`gtp_board`) comes with the first command that
-needs it, and the player, whose network takes seconds to load, in the background. Start at `GtpEngine`.
+answered at once: this module imports next to nothing; the board comes with the first command that needs it, and the
+network in the background. Start at `GtpEngine.run`; then read `gtp_table` (what a command is), `gtp_session` (what
+commands work on), `gtp_inbox` (how a search learns that something else is wanted), and the commands by topic.
 """
 
 import logging
 import os
-import queue
 import signal
-import sys
 import threading
+import time
 from collections.abc import Callable
-from dataclasses import replace
+from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, BinaryIO, Final
 
-from minigo.config import ConfigError, GameConfig
+from minigo.config import GameConfig, SearchConfig
+from minigo.engines import (
+    gtp_analysis,
+    gtp_clients,
+    gtp_clocks,
+    gtp_files,
+    gtp_game,
+    gtp_moves,
+    gtp_rules,
+    gtp_scoring,
+)
+from minigo.engines.gtp_inbox import MAX_LINE, Inbox, Line
+from minigo.engines.gtp_session import Loader, Reply, Session, Thinker
+from minigo.engines.gtp_table import Entry, word, words
 from minigo.engines.gtp_text import Command, GtpError, private_stdout, reply_text
+from minigo.engines.options import PlayOptions
 
 if TYPE_CHECKING:
     from minigo.engines.gtp_board import GtpBoard
-    from minigo.players import Player
 
-LOAD_DELAY: Final = 0.3  # seconds; while a framework is imported, nothing else in the process gets on
-MAX_KOMI: Final = 400.0
-_END_OF_INPUT: Final = b""
+PATIENCE: Final = 0.25  # seconds from `quit` until nobody is waited for any more
 
 _log = logging.getLogger(__name__)
 
 
+def _known_command(session: Session, name: str) -> str:
+    return str(name in session.table).lower()
+
+
+def _list_commands(session: Session) -> str:
+    return "\n".join(session.table)
+
+
+def _quit(session: Session, _: tuple[str, ...]) -> str:
+    session.has_quit = True
+    return ""
+
+
+COMMANDS: Final = (
+    Entry("protocol_version", (), "tells the version of the protocol", lambda _: "2"),
+    Entry("name", (), "tells the engine's name", lambda session: session.name),
+    Entry("version", (), "tells the engine's version", lambda session: session.version),
+    Entry("known_command", (word("command"),), "tells whether a command is known", _known_command),
+    Entry("list_commands", (), "lists the commands", _list_commands),
+    Entry("quit", (words("word"),), "ends the engine", _quit),
+    *gtp_game.COMMANDS,
+    *gtp_moves.COMMANDS,
+    *gtp_analysis.COMMANDS,
+    *gtp_rules.COMMANDS,
+    *gtp_clocks.COMMANDS,
+    *gtp_scoring.COMMANDS,
+    *gtp_files.COMMANDS,
+    *gtp_clients.COMMANDS,
+)
+
+
 class GtpEngine:
-    """The state of one conversation.
+    """One conversation.
 
     Args:
-        load_player: makes the player; runs in a thread of its own, once.
+        load: makes what thinks; runs in a thread of its own, once.
         game: board size, komi and rules to start with.
+        search: how it searches, None: as by default; `kata-set-param` may change it.
+        options: how it plays, None: as by default; `kata-set-param` may change it.
         name: what `name` answers.
         version: what `version` answers; programs expect a dot in it.
-        resign_threshold: resigns where the player's value is below minus this; 0: never.
+        files: the folder below which files are read and written; None: no file commands.
+        abandon: makes whatever thinks give up at once, in an emergency or for good; None: it always ends soon.
     """
 
     def __init__(
         self,
-        load_player: "Callable[[], Player]",
+        load: Callable[[], Thinker],
         game: GameConfig,
         *,
+        search: SearchConfig | None = None,
+        options: PlayOptions | None = None,
         name: str = "MiniGo",
         version: str,
-        resign_threshold: float = 0.0,
+        files: Path | None = None,
+        abandon: Callable[[], None] | None = None,
     ) -> None:
-        self.name = name
-        self.version = version
-        self._load_player = load_player
-        self._resign_threshold = resign_threshold
-        self._game = game  # what the next board will be
-        self._board: GtpBoard | None = None
-        self._player: Player | None = None
-        self._load_error: BaseException | None = None
-        self._inbox: queue.SimpleQueue[bytes] = queue.SimpleQueue()
-        self._wanted = threading.Event()  # do not put loading off any longer
-        self._loader = threading.Thread(target=self._load, daemon=True, name="gtp-loader")
-        self._quit = False
-        self._commands: dict[str, Callable[[Command], str]] = {
-            "boardsize": self._boardsize,
-            "clear_board": self._clear_board,
-            "final_score": lambda command: self.board.final_score(command),
-            "fixed_handicap": lambda command: self.board.fixed_handicap(command),
-            "genmove": self._genmove,
-            "kata-get-rules": lambda command: self.board.get_rules(command),
-            "kata-set-rules": self._set_rules,
-            "known_command": self._known_command,
-            "komi": self._komi,
-            "list_commands": self._list_commands,
-            "name": lambda _: self.name,
-            "place_free_handicap": lambda command: self.board.place_free_handicap(command),
-            "play": lambda command: self.board.play(command),
-            "protocol_version": lambda _: "2",
-            "quit": self._leave,
-            "reg_genmove": self._reg_genmove,
-            "set_free_handicap": lambda command: self.board.set_free_handicap(command),
-            "showboard": lambda command: self.board.showboard(command),
-            "time_left": self._time_left,
-            "time_settings": self._time_settings,
-            "undo": lambda command: self.board.undo(command),
-            "version": lambda _: self.version,
-        }
+        self._abandon = abandon
+        self._inbox = Inbox()
+        self._loader = Loader(load, self._inbox)
+        table = {entry.name: entry for entry in COMMANDS if files is not None or not entry.reads_files}
+        self._session = Session(
+            name,
+            version,
+            game,
+            SearchConfig() if search is None else search,
+            PlayOptions() if options is None else options,
+            self._inbox,
+            self._loader,
+            table,
+            files,
+        )
 
     @property
     def board(self) -> "GtpBoard":
         """The board as the commands so far have left it."""
-        if self._board is None:
-            from minigo.engines.gtp_board import GtpBoard  # with numpy: too slow for the first replies
-
-            self._board = GtpBoard(self._game)
-        return self._board
+        return self._session.board
 
     def run(self, lines: BinaryIO, replies: BinaryIO) -> None:
         """Answers commands until `quit` or the end of input.
 
         Raises:
-            Exception: what `load_player` raised; no command is answered any more.
+            Exception: what `load` raised; no command is answered any more.
         """
         threading.Thread(target=self._read, args=(lines,), daemon=True, name="gtp-input").start()
         self._loader.start()
-        while not self._quit and (line := self._inbox.get()) != _END_OF_INPUT:
-            if reply := self.answer(line):
-                replies.write(reply.encode())
-                replies.flush()
-        self._quit = True
-        self._wanted.set()  # so that a loader that has not begun ends at once
-        if self._load_error is not None:
-            raise self._load_error
-
-    def answer(self, line: bytes) -> str:
-        """The reply to one line, with the empty line that ends it; "" where the line holds no command."""
-        command = Command.from_line(line)
-        if command is None:
-            return ""
         try:
-            if command.name not in self._commands:
-                raise GtpError("unknown command")
-            return reply_text(command, "=", self._commands[command.name](command))
+            while not self._session.has_quit:
+                self._wait()
+                if self._loader.error is not None:
+                    raise self._loader.error
+                line = self._inbox.take()
+                if line.is_end:
+                    break
+                self.answer(line, replies)
+        finally:
+            self._loader.cancel()
+
+    def abandon(self) -> None:
+        """Makes whatever thinks give up at once."""
+        if self._abandon is not None:
+            self._abandon()
+
+    def answer(self, line: Line, replies: BinaryIO) -> None:
+        """Writes the reply to one line, if it holds a command."""
+        command = line.command
+        if command is None:
+            return
+        reply = Reply(replies, command.number)
+        try:
+            if line.too_long:
+                raise GtpError(f"a line must have {MAX_LINE} bytes or less")
+            status, text = "=", self._answer(command, reply)
         except GtpError as error:
-            return reply_text(command, "?", str(error))
+            status, text = "?", str(error)
         except Exception as error:  # noqa: BLE001 (the boundary: a conversation outlives our mistakes)
             _log.exception("%s failed", command.name)
-            return reply_text(command, "?", f"internal error: {type(error).__name__}: {error}")
+            status, text = "?", f"internal error: {type(error).__name__}: {error}"
+        if not reply.is_open:
+            replies.write(reply_text(command.number, status, text).encode())
+            replies.flush()
+            return
+        if status == "?":
+            _log.warning("%s broke off: %s", command.name, text)
+        reply.close()
 
     def _read(self, lines: BinaryIO) -> None:
-        for line in iter(lines.readline, b""):
-            self._inbox.put(line)
-        self._inbox.put(_END_OF_INPUT)
+        """Takes all input in, and sees to it that whoever leaves is not kept."""
+        self._inbox.read_all(lines)
+        time.sleep(PATIENCE)  # a search ends long before that, but for one that waits for a compiler
+        if self._inbox.is_leaving_after(self._session.breath):
+            self.abandon()
 
-    def _load(self) -> None:
-        self._wanted.wait(LOAD_DELAY)
-        if self._quit:
-            return
-        try:
-            self._player = self._load_player()
-        except BaseException as error:  # noqa: BLE001 (handed to the thread that runs the conversation)
-            self._load_error = error
-            self._inbox.put(_END_OF_INPUT)
-            return
-        sys.stderr.write("GTP ready\n")
-        sys.stderr.flush()
+    def _answer(self, command: Command, reply: Reply) -> str:
+        entry = self._session.table.get(command.name)
+        if entry is None:
+            raise GtpError("unknown command")
+        self._session.begin(reply)
+        return entry.handler(self._session, *entry.values(command.words, self._session))
 
-    def _loaded_player(self) -> "Player":
-        self._wanted.set()
-        if self._loader.ident is None:  # outside `run`
-            self._loader.start()
-        self._loader.join()
-        if self._player is None:
-            raise GtpError(f"the player could not be loaded: {self._load_error}")
-        return self._player
-
-    def _known_command(self, command: Command) -> str:
-        return "true" if command.word(0, "command name") in self._commands else "false"
-
-    def _list_commands(self, _: Command) -> str:
-        return "\n".join(self._commands)
-
-    def _leave(self, _: Command) -> str:
-        self._quit = True
-        return ""
-
-    def _boardsize(self, command: Command) -> str:
-        size = command.integer(0, "board size")
-        if not 2 <= size <= 19:
-            raise GtpError("unacceptable size")
-        self._game = replace(self._game, board_size=size)
-        return self._clear_board(command)
-
-    def _clear_board(self, _: Command) -> str:
-        self._board = None
-        if self._player is not None:
-            self._player.new_game()
-        return ""
-
-    def _komi(self, command: Command) -> str:
-        komi = command.real(0, "komi")
-        if abs(komi) > MAX_KOMI:
-            raise GtpError(f"syntax error: komi must be in -{MAX_KOMI:g}..{MAX_KOMI:g}, got {komi:g}")
-        self._game = replace(self._game, komi=komi)
-        if self._board is not None:
-            self._board.set_komi(komi)
-        return ""
-
-    def _set_rules(self, command: Command) -> str:
-        try:
-            game = replace(self._game, rules=command.word(0, "rules").lower())
-        except ConfigError as error:
-            raise GtpError(str(error)) from None
-        self.board.set_rules(game.rules)
-        self._game = game
-        return ""
-
-    def _genmove(self, command: Command) -> str:
-        return self.board.genmove(command, self._loaded_player(), self._resign_threshold)
-
-    def _reg_genmove(self, command: Command) -> str:
-        return self.board.reg_genmove(command, self._loaded_player(), self._resign_threshold)
-
-    def _time_settings(self, command: Command) -> str:
-        """Accepted, so that programs go on: thinking is bounded by simulations or seconds a move."""
-        for index, what in enumerate(("main time", "byo yomi time", "byo yomi stones")):
-            if command.real(index, what) < 0:
-                raise GtpError(f"syntax error: {what} must be 0 or more, got {command.words[index]}")
-        return ""
-
-    def _time_left(self, command: Command) -> str:
-        """Accepted, as `time_settings` is."""
-        command.word(0, "color")
-        command.real(1, "time")
-        command.integer(2, "stones")
-        return ""
+    def _wait(self) -> None:
+        """Waits for a line, or for loading to fail, and thinks meanwhile if that is wanted."""
+        session = self._session
+        if (position := session.to_ponder) is not None:
+            session.thinker().ponder(position, interrupted=session.must_stop)
+        self._inbox.wait_for(lambda: not self._inbox.is_empty or self._loader.error is not None)
 
 
 def serve(engine: GtpEngine) -> None:
@@ -224,13 +197,22 @@ def serve(engine: GtpEngine) -> None:
     once, whatever it is doing: every reply was flushed, and there is nothing to save.
 
     Raises:
-        Exception: what loading the player raised.
+        Exception: what loading raised.
     """
     replies = private_stdout()
-    for number in (signal.SIGTERM, signal.SIGINT):
+
+    def end(number: int, _frame: FrameType | None) -> None:
+        engine.abandon()
         signal.signal(number, signal.SIG_DFL)
+        signal.raise_signal(number)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, end)
     # Unbuffered: a buffered stdin is locked by its reading thread, which breaks the interpreter's exit.
     with open(0, "rb", buffering=0, closefd=False) as lines:
-        engine.run(lines, replies)
+        try:
+            engine.run(lines, replies)
+        finally:
+            engine.abandon()
     logging.shutdown()
     os._exit(0)  # frameworks take long to wind up, and graphical programs kill who does not leave at once

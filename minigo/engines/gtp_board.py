@@ -1,183 +1,95 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The board of our GTP engine: the commands that change it or ask about it. `minigo.engines.gtp` speaks for it."""
+"""`GtpBoard`: the game that GTP commands play: a set-up position, moves, and the way back. No command is known here."""
 
 import dataclasses
-import json
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterable, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
-from cc_kernels.board import BLACK, EMPTY, KO_POSITIONAL, KO_SIMPLE, KO_SITUATIONAL, WHITE, IllegalMoveError
+from cc_kernels.board import BLACK, EMPTY, WHITE, IllegalMoveError
 from minigo.config import GameConfig
-from minigo.engines.external import PlayerError
-from minigo.engines.gtp_text import Command, GtpError
-from minigo.engines.handicap import fixed_handicap, free_handicap
-from minigo.go.coords import color_from_text, color_name, move_from_vertex, vertex_from_move
+from minigo.engines.gtp_text import GtpError
 from minigo.go.position import Position
-from minigo.go.rules import rules_named
-
-if TYPE_CHECKING:
-    from minigo.players import Choice, Player
-
-_KO_NAMES: Final = {KO_SIMPLE: "SIMPLE", KO_POSITIONAL: "POSITIONAL", KO_SITUATIONAL: "SITUATIONAL"}
+from minigo.go.rules import Rules
 
 
 class GtpBoard:
-    """A game that GTP commands play. Methods that take a `Command` return its answer, or raise GtpError."""
+    """A game as the commands so far have left it. Methods raise GtpError and then leave it as it was."""
 
     def __init__(self, game: GameConfig) -> None:
-        self._positions = [Position.initial(game)]  # oldest first; `undo` takes the last away
-
-    @property
-    def position(self) -> Position:
+        self.first = Position.initial(game)
+        """The position that the moves began from."""
+        self.position = self.first
         """The position on the board."""
-        return self._positions[-1]
+        self.handicap = 0
+        """Stones that Black was given."""
 
     def set_komi(self, komi: float) -> None:
         """Changes komi, for positions that come back by `undo` too."""
-        self._positions = [position.with_komi(komi) for position in self._positions]
+        self.first = self.first.with_komi(komi)
+        self.position = self.position.with_komi(komi)
 
-    def set_rules(self, name: str) -> None:
-        """Goes on under other rules. Raises GtpError where they forbid a move of this game."""
-        first, rules = self._positions[0], rules_named(name)
-        positions = [Position.from_stones(first.board.stones, first.to_play, first.komi, rules)]
+    def set_rules(self, rules: Rules) -> None:
+        """Goes on under other rules, which may forbid a move of this game."""
+        old = self.first
+        first = Position.from_stones(old.board.stones, old.to_play, old.komi, rules)
         try:
-            for color, move in self.position.moves:
-                positions.append(positions[-1].play(move, color))
+            self.position = _replayed(first, self.position.moves)
         except IllegalMoveError as error:
-            raise GtpError(f"{name} rules forbid a move of this game: {error}") from None
-        self._positions = positions
+            raise GtpError(f"{rules.name} rules forbid a move of this game: {error}") from None
+        self.first = first
 
-    def play(self, command: Command) -> str:
-        """`play COLOR VERTEX`."""
-        color = _color(command, 0)
-        self._push(_move(command, 1, self.position.board_size), color)
-        return ""
-
-    def undo(self, _: Command) -> str:
-        """`undo`: one move, whoever made it."""
-        if len(self._positions) == 1:
-            raise GtpError("cannot undo")
-        self._positions.pop()
-        return ""
-
-    def genmove(self, command: Command, player: "Player", resign_threshold: float) -> str:
-        """`genmove COLOR`: lets the player choose, and plays that."""
-        color = _color(command, 0)
-        choice = self._choice(color, player, resign_threshold)
-        if not choice.resign:
-            self._push(choice.move, color)
-        return self._answer(choice)
-
-    def reg_genmove(self, command: Command, player: "Player", resign_threshold: float) -> str:
-        """`reg_genmove COLOR`: lets the player choose, and plays nothing."""
-        return self._answer(self._choice(_color(command, 0), player, resign_threshold))
-
-    def showboard(self, _: Command) -> str:
-        """`showboard`: a diagram, whose turn it is, and prisoners."""
-        board = self.position.board
-        prisoners = [f"{color_name(color)} has captured {board.captured(-color)}" for color in (BLACK, WHITE)]
-        return "\n" + str(self.position) + "\n" + ", ".join(prisoners)
-
-    def final_score(self, _: Command) -> str:
-        """`final_score`, as our own games end: every stone is alive but those inside decided regions."""
-        score = self.position.score_for_black()
-        return "0" if score == 0 else f"{'B' if score > 0 else 'W'}+{abs(score):g}"
-
-    def get_rules(self, _: Command) -> str:
-        """`kata-get-rules`, as KataGo writes them."""
-        rules = self.position.rules
-        described = {
-            "friendlyPassOk": False,
-            "hasButton": False,
-            "ko": _KO_NAMES[rules.ko_rule],
-            "scoring": "AREA",
-            "suicide": rules.suicide,
-            "tax": "NONE",
-            "whiteHandicapBonus": "0",
-        }
-        return json.dumps(described)
-
-    def fixed_handicap(self, command: Command) -> str:
-        """`fixed_handicap NUMBER`."""
-        return self._handicap(fixed_handicap, command)
-
-    def place_free_handicap(self, command: Command) -> str:
-        """`place_free_handicap NUMBER`: where we would have them."""
-        return self._handicap(free_handicap, command)
-
-    def set_free_handicap(self, command: Command) -> str:
-        """`set_free_handicap VERTEX…`."""
-        points = [_move(command, index, self.position.board_size) for index in range(len(command.words))]
-        if len(points) < 2 or len(set(points)) < len(points) or self.position.board.pass_move in points:
-            raise GtpError("bad vertex list")
-        self._set_stones(points)
-        return ""
-
-    def _push(self, move: int, color: int) -> None:
+    def play(self, moves: Iterable[tuple[int, int]]) -> None:
+        """Plays (color, move) one after another: all or none of them."""
+        position = self.position
         try:
-            self._positions.append(self.position.play(move, color))
+            for color, move in moves:
+                position = position.play(move, color)
         except IllegalMoveError as error:
             raise GtpError(f"illegal move: {error}") from None
+        self.position = position
 
-    def _choice(self, color: int, player: "Player", resign_threshold: float) -> "Choice":
-        from minigo.players import Choice  # whoever made the player has imported it
+    def undo(self) -> None:
+        """Takes back one move, whoever made it."""
+        if not self.position.moves:
+            raise GtpError("cannot undo")
+        self.position = _replayed(self.first, self.position.moves[:-1])
 
-        position = _with_to_play(self.position, color)
-        if position.is_over:
-            return Choice(position.board.pass_move)
-        try:
-            choice = player.choose(position)
-        except PlayerError as error:
-            raise GtpError(str(error)) from None
-        hopeless = choice.value is not None and 0 < resign_threshold < -choice.value
-        return choice._replace(resign=choice.resign or hopeless)
+    def to_play(self, color: int) -> Position:
+        """The position with the move to a colour."""
+        if self.position.to_play == color:
+            return self.position
+        board = self.position.board.copy()
+        board.to_play = color
+        return dataclasses.replace(self.position, board=board)
 
-    def _answer(self, choice: "Choice") -> str:
-        return "resign" if choice.resign else vertex_from_move(choice.move, self.position.board_size)
-
-    def _handicap(self, place: Callable[[int, int], list[int]], command: Command) -> str:
-        size = self.position.board_size
-        try:
-            points = place(size, command.integer(0, "number of stones"))
-        except ValueError as error:
-            raise GtpError(f"invalid number of stones: {error}") from None
-        self._set_stones(points)
-        return " ".join(vertex_from_move(point, size) for point in points)
-
-    def _set_stones(self, points: list[int]) -> None:
-        position = self.position
-        if position.moves or position.board.stones.any():
+    def set_handicap(self, points: Sequence[int]) -> None:
+        """Gives Black stones on an empty board, and White the move."""
+        if self.position.moves or self.position.board.stones.any():
             raise GtpError("board not empty")
-        stones = np.full((position.board_size, position.board_size), EMPTY, np.int8)
-        stones.flat[points] = BLACK
+        stones = np.full((self.position.board_size, self.position.board_size), EMPTY, np.int8)
+        stones.flat[list(points)] = BLACK
+        self.set_up(stones, WHITE)
+        self.handicap = len(points)
+
+    def set_up(self, stones: NDArray[np.int8], to_play: int) -> None:
+        """Replaces the game by a position without history."""
         try:
-            placed = Position.from_stones(stones, WHITE, position.komi, position.rules)
+            position = Position.from_stones(stones, to_play, self.first.komi, self.first.rules)
         except ValueError as error:
             raise GtpError(f"bad vertex list: {error}") from None
-        self._positions = [placed]
+        self.load(position, ())
+
+    def load(self, first: Position, moves: Sequence[tuple[int, int]]) -> None:
+        """Replaces the game by a position and moves from there on, which must be legal."""
+        self.position = _replayed(first, moves)
+        self.first = first
+        self.handicap = 0
 
 
-def _color(command: Command, index: int) -> int:
-    word = command.word(index, "color")
-    try:
-        return color_from_text(word)
-    except ValueError as error:
-        raise GtpError(f"syntax error: {error}") from None
-
-
-def _move(command: Command, index: int, board_size: int) -> int:
-    word = command.word(index, "vertex")
-    try:
-        return move_from_vertex(word, board_size)
-    except ValueError as error:
-        raise GtpError(f"syntax error: {error}") from None
-
-
-def _with_to_play(position: Position, color: int) -> Position:
-    if position.to_play == color:
-        return position
-    board = position.board.copy()
-    board.to_play = color
-    return dataclasses.replace(position, board=board)
+def _replayed(first: Position, moves: Sequence[tuple[int, int]]) -> Position:
+    board = first.board.copy()
+    for color, move in moves:
+        board.play(move, color)
+    return Position(board, first.rules, tuple(moves))

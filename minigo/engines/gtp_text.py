@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The text side of our GTP engine: lines become commands, words become values, answers become replies.
+"""The text side of our GTP engine: lines become commands, answers become replies. Nothing heavy is imported here.
 
-Section numbers are those of the specification of GTP, version 2 (draft 2). Nothing heavy is imported here.
+Section numbers are those of the specification of GTP, version 2 (draft 2).
 """
 
-import math
 import os
+import re
 import sys
 from dataclasses import dataclass
-from typing import BinaryIO, Self
+from typing import BinaryIO, Final, Self
+
+QUOTED: Final = 40  # characters of somebody's word that an error repeats
+_CONTROLS: Final = re.compile("[\x00-\x1f\x7f]")
 
 
 class GtpError(Exception):
@@ -26,49 +29,29 @@ class Command:
     @classmethod
     def from_line(cls, line: bytes) -> Self | None:
         """Cleans (section 3.1) and splits a line; None for one without any word."""
-        text = line.decode(errors="replace").replace("\t", " ")
-        text = "".join(character for character in text if character >= " " and character != "\x7f")
-        words = text.partition("#")[0].split()
+        text = _CONTROLS.sub("", line.decode(errors="replace").replace("\t", " "))
+        words = [word for word in text.partition("#")[0].split(" ") if word]
         if not words:
             return None
         number = words.pop(0) if words[0].isascii() and words[0].isdigit() else ""
         return cls(number, words[0] if words else "", tuple(words[1:]))
 
-    def word(self, index: int, what: str) -> str:
-        """An argument as it was written.
 
-        Raises:
-            GtpError: there are not that many; it says that `what` is missing.
-        """
-        if index >= len(self.words):
-            raise GtpError(f"syntax error: {what} is missing")
-        return self.words[index]
-
-    def integer(self, index: int, what: str) -> int:
-        """An argument as an integer. Raises GtpError."""
-        word = self.word(index, what)
-        try:
-            return int(word)
-        except ValueError:
-            raise GtpError(f"syntax error: {what} must be an integer, got {word!r}") from None
-
-    def real(self, index: int, what: str) -> float:
-        """An argument as a finite number. Raises GtpError."""
-        word = self.word(index, what)
-        try:
-            number = float(word)
-        except ValueError:
-            number = math.nan
-        if not math.isfinite(number):
-            raise GtpError(f"syntax error: {what} must be a number, got {word!r}")
-        return number
+def is_interrupt(line: bytes) -> bool:
+    """Whether a line is the comment by which a program asks for the move at once (`gogui-interrupt`)."""
+    return line.strip(b" \t\r\n").startswith(b"#") and line.strip(b"# \t\r\n") == b"interrupt"
 
 
-def reply_text(command: Command, status: str, answer: str) -> str:
+def quoted(word: str) -> str:
+    """A word as an error repeats it: printable, and not for long."""
+    return repr(word if len(word) <= QUOTED else word[:QUOTED] + "…")
+
+
+def reply_text(number: str, status: str, answer: str) -> str:
     """The reply to a command (section 3.4): id glued to the status, no empty line but the one that ends it."""
     lines = (line.rstrip() for line in answer.split("\n"))
-    text = "\n".join(line for number, line in enumerate(lines) if line or number == 0)
-    return f"{status}{command.number} {text}".rstrip(" ") + "\n\n"
+    text = "\n".join(line for place, line in enumerate(lines) if line or place == 0)
+    return f"{status}{number} {text}".rstrip(" ") + "\n\n"
 
 
 def private_stdout() -> BinaryIO:

@@ -67,7 +67,7 @@ def record_from_sgf(data: bytes, game_id: str, rules: str | None = None) -> Game
     """
     game = _parsed(data)
     root = game.get_root()
-    board, moves = _play_main_line(game, _rules(root, rules), last=None)
+    board, _, moves = _play_main_line(game, _rules(root, rules), last=None)
     set_up = any(node.has_setup_stones() for node in game.main_sequence_iter())
     if set_up or any(color != (WHITE if ply % 2 else BLACK) for ply, (color, _) in enumerate(moves)):
         raise SgfError("a record must alternate from Black on the empty board; this game does not")
@@ -110,8 +110,51 @@ def position_from_sgf(data: bytes, move_number: int | None = None, rules: str | 
     """
     game = _parsed(data)
     chosen = _rules(game.get_root(), rules)
-    board, moves = _play_main_line(game, chosen, None if move_number is None else move_number - 1)
+    board, _, moves = _play_main_line(game, chosen, None if move_number is None else move_number - 1)
     return Position(board, chosen, tuple(moves[len(moves) - board.move_count :]))
+
+
+def game_from_sgf(
+    data: bytes, move_number: int | None = None, rules: str | None = None
+) -> tuple[Position, tuple[tuple[int, int], ...]]:
+    """As `position_from_sgf`, but as the position that was set up last and the (color, move)s since then.
+
+    Raises:
+        SgfError: it is no SGF, is over a cap, or breaks the rules.
+    """
+    game = _parsed(data)
+    chosen = _rules(game.get_root(), rules)
+    board, first, moves = _play_main_line(game, chosen, None if move_number is None else move_number - 1)
+    return Position(first, chosen), tuple(moves[len(moves) - board.move_count :])
+
+
+def sgf_from_game(first: Position, moves: Iterable[tuple[int, int]], *, handicap: int = 0) -> bytes:
+    """A game that began from a position, in one variation without a result.
+
+    Args:
+        first: where it began; stones on its board are set up.
+        moves: (color, move) of every move since then.
+        handicap: how many of the stones are a handicap.
+    """
+    size, stones = first.board_size, first.board.stones
+    game = sgf.Sgf_game(size=size)
+    root = game.get_root()
+    for name, value in {"AP": ("MiniGo", ""), "KM": first.komi, "RU": first.rules.name}.items():
+        root.set(name, value)
+    if handicap >= 2:
+        root.set("HA", handicap)
+    if stones.any():
+        black, white = (
+            [(size - 1 - int(row), int(column)) for row, column in np.argwhere(stones == color)]
+            for color in (BLACK, WHITE)
+        )
+        root.set_setup_stones(black, white)
+    if first.to_play != BLACK or stones.any():
+        root.set("PL", color_name(first.to_play)[0])
+    for color, move in moves:
+        game.extend_main_sequence().set_raw(color_name(color)[0].upper(), sgf_from_move(move, size).encode())
+    serialised: bytes = game.serialise()
+    return serialised
 
 
 def _parsed(data: bytes) -> Any:
@@ -136,13 +179,16 @@ def _depths(skeleton: bytes) -> Iterator[int]:
         yield depth
 
 
-def _play_main_line(game: Any, rules: Rules, last: int | None) -> tuple[Board, list[tuple[int, int]]]:
-    """Plays the first `last` moves, or all; returns the board and (color, move) of each."""
+def _play_main_line(game: Any, rules: Rules, last: int | None) -> tuple[Board, Board, list[tuple[int, int]]]:
+    """Plays the first `last` moves, or all; returns the board, how it was set up last, and (color, move) of each."""
     moves: list[tuple[int, int]] = []
     try:
         board = Board(game.get_size(), game.get_komi(), rules.ko_rule, rules.suicide)
+        first = board.copy()
         for node in game.main_sequence_iter():
             _set_up(board, node)
+            if board.move_count == 0:
+                first = board.copy()
             color, value = node.get_raw_move()
             if color is None:
                 continue
@@ -153,7 +199,7 @@ def _play_main_line(game: Any, rules: Rules, last: int | None) -> tuple[Board, l
             moves.append(move)
     except ValueError as error:
         raise SgfError(f"after {len(moves)} moves: {error}") from None
-    return board, moves
+    return board, first, moves
 
 
 def _set_up(board: Board, node: Any) -> None:

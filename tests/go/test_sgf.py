@@ -11,8 +11,10 @@ from minigo.go.sgf import (
     MAX_DEPTH,
     MAX_NODES,
     SgfError,
+    game_from_sgf,
     position_from_sgf,
     record_from_sgf,
+    sgf_from_game,
     sgf_from_record,
 )
 from tests.support.diagrams import diagram_from_stones
@@ -99,6 +101,32 @@ def test_an_unknown_rule_set_is_read_as_cgos_unless_one_is_asked_for():
     assert position_from_sgf(b"(;SZ[5]RU[Japanese])").rules.name == "cgos"
     assert position_from_sgf(b"(;SZ[5]RU[AGA])").rules.name == "aga"
     assert position_from_sgf(b"(;SZ[5]RU[AGA])", rules="chinese").rules.name == "chinese"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"(;SZ[5];B[cc];W[];B[dd])",
+        b"(;SZ[5]KM[3.5]RU[tromp-taylor]HA[2]AB[bb][dd];W[cc];W[aa])",
+        b"(;SZ[19]PL[W];W[pd])",
+        b"(;SZ[2]AW[aa]PL[W])",
+    ],
+)
+def test_a_game_survives_the_round_trip_with_what_was_set_up(data):
+    first, moves = game_from_sgf(data)
+    again = game_from_sgf(sgf_from_game(first, moves, handicap=2 if b"HA" in data else 0))
+
+    assert again[0].board == first.board
+    assert (again[0].rules, again[1]) == (first.rules, moves)
+    assert position_from_sgf(data).moves == moves
+    assert (b"HA[2]" in sgf_from_game(first, moves, handicap=2)) is True
+
+
+def test_a_game_begins_where_it_was_set_up_last():
+    first, moves = game_from_sgf(b"(;SZ[5];B[cc];W[dd];AE[cc]AW[aa]PL[W];W[bb];B[ee])", 4)
+
+    assert diagram_from_stones(first.board.stones) == "O . . . .\n. . . . .\n. . . . .\n. . . O .\n. . . . ."
+    assert (first.to_play, moves) == (WHITE, ((WHITE, 6),))
 
 
 def nested(depth):

@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What arrives on the input of our GTP engine while it may be thinking: `Inbox`, filled by a thread of its own.
+
+Lines are cut and parsed as they come, so that whoever thinks can ask whether he is wanted. Memory is bounded: a line
+that is too long is refused without being kept, and reading waits while too many lines do.
+"""
+
+import io
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import BinaryIO, Final
+
+from minigo.engines.gtp_text import Command, is_interrupt
+
+MAX_LINE: Final = 1 << 16  # bytes
+MAX_WAITING_LINES: Final = 20_000
+MAX_WAITING_BYTES: Final = 1 << 23
+_CHUNK: Final = 1 << 16
+_ONE_BREATH: Final = 0.1  # seconds; an end of input so soon after the last line was sent with it
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line that has arrived. The end of input is the last of them."""
+
+    command: Command | None
+    """None for an empty line or a comment."""
+    size: int = 0
+    """In bytes, as far as it is kept."""
+    too_long: bool = False
+    """Then nothing is known of it but its id."""
+    is_end: bool = False
+    """No line: the end of input."""
+    is_urgent: bool = False
+    """It ends a search that goes on: `quit`, the end of input, or `# interrupt`."""
+
+
+class LineCutter:
+    """Cuts a stream of bytes into lines, keeping no more than `MAX_LINE` bytes of any."""
+
+    def __init__(self) -> None:
+        self._kept = bytearray()
+        self._too_long = False
+
+    def cut(self, data: bytes) -> list[Line]:
+        """The lines that are complete with this piece."""
+        *ends, rest = data.split(b"\n")
+        lines = []
+        for piece in ends:
+            self._keep(piece)
+            lines.append(self._line())
+        self._keep(rest)
+        return lines
+
+    def rest(self) -> list[Line]:
+        """What came after the last newline, if it holds anything."""
+        return [self._line()] if self._kept else []
+
+    def _keep(self, piece: bytes) -> None:
+        if self._too_long and Command.from_line(bytes(self._kept)) is None and b"#" not in self._kept:
+            self._kept.clear()  # nothing but space so far
+        room = MAX_LINE - len(self._kept)
+        self._kept += piece[:room]
+        self._too_long |= len(piece) > room
+
+    def _line(self) -> Line:
+        line, too_long = bytes(self._kept), self._too_long
+        self._kept.clear()
+        self._too_long = False
+        command = Command.from_line(line)
+        urgent = is_interrupt(line) or (command is not None and command.name == "quit" and not too_long)
+        if too_long and command is not None:
+            command = Command(command.number, "", ())
+        return Line(command, len(line), too_long, is_urgent=urgent)
+
+
+class Inbox:
+    """Lines that wait for an answer. One thread puts them in, another takes them out.
+
+    Lines that were sent together, in one breath, have the same number of it, counted from 1. What ends a search has
+    to come in a later breath than the command that began it: `genmove b` and `quit` sent together mean a move that
+    was thought about.
+    """
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._lines: deque[tuple[Line, int]] = deque()
+        self._bytes = 0
+        self._breath = 0
+        self._last_urgent = 0  # in which breath `quit`, the end of input or `# interrupt` came last
+        self._last_leaving = 0  # … and without the latter
+        self.taken_breath = 0
+        """The breath of the line that was taken last."""
+
+    def read_all(self, lines: BinaryIO) -> None:
+        """Fills the inbox until the end of input or `quit`; what comes after that is of no interest."""
+        read: Callable[[int], bytes] = lines.read1 if isinstance(lines, io.BufferedIOBase) else lines.read
+        cutter = LineCutter()
+        arrived, goes_on = time.monotonic(), False
+        while data := read(_CHUNK):
+            arrived = time.monotonic()
+            found = cutter.cut(data)
+            self.put(found, goes_on=goes_on)
+            if any(line.command is not None and line.command.name == "quit" for line in found):
+                return
+            goes_on = len(data) == _CHUNK or not data.endswith(b"\n")
+        goes_on |= time.monotonic() - arrived < _ONE_BREATH
+        self.put([*cutter.rest(), Line(None, is_end=True, is_urgent=True)], goes_on=goes_on)
+
+    def put(self, lines: Iterable[Line], *, goes_on: bool = False) -> None:
+        """Adds lines that were sent together, or as one with those before; waits while too much is waiting."""
+        with self._changed:
+            self._changed.wait_for(lambda: len(self._lines) < MAX_WAITING_LINES and self._bytes < MAX_WAITING_BYTES)
+            if not goes_on or self._breath == 0:
+                self._breath += 1
+            for line in lines:
+                self._lines.append((line, self._breath))
+                self._bytes += line.size
+                if line.is_urgent:
+                    self._last_urgent = self._breath
+                if line.is_urgent and (line.is_end or line.command is not None):
+                    self._last_leaving = self._breath
+            self._changed.notify_all()
+
+    def take(self) -> Line:
+        """The next line, as soon as there is one."""
+        with self._changed:
+            self._changed.wait_for(lambda: bool(self._lines))
+            line, self.taken_breath = self._lines.popleft()
+            self._bytes -= line.size
+            self._changed.notify_all()
+            return line
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no line is waiting."""
+        return not self._lines
+
+    def is_urgent_after(self, breath: int) -> bool:
+        """Whether an urgent line has come in a later breath."""
+        return self._last_urgent > breath
+
+    def is_leaving_after(self, breath: int) -> bool:
+        """Whether `quit` or the end of input has come in a later breath."""
+        return self._last_leaving > breath
+
+    def wait_for(self, condition: Callable[[], bool], seconds: float | None = None) -> bool:
+        """Waits until a condition holds that may change when a line arrives or somebody calls `wake`."""
+        with self._changed:
+            return self._changed.wait_for(condition, seconds)
+
+    def wake(self) -> None:
+        """Lets whoever waits look again."""
+        with self._changed:
+            self._changed.notify_all()

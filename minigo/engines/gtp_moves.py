@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: Apache-2.0
+"""GTP commands that ask for a move, with or without playing it and with or without showing what is thought."""
+
+import time
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from minigo.engines.gtp_analysis import Wishes, checked_root, parsed_wishes, shower
+from minigo.engines.gtp_table import COLOR, VERTICES, Entry, words
+
+if TYPE_CHECKING:
+    from minigo.anytime import RootOptions
+    from minigo.engines.gtp_session import Session
+    from minigo.engines.thinking import Decision
+
+
+def genmove(session: "Session", color: int, *, cleanup: bool = False) -> str:
+    """Chooses a move and plays it."""
+    return _play(session, color, _decision(session, color, cleanup=cleanup))
+
+
+def search(session: "Session", color: int, *, timed: bool) -> str:
+    """Chooses a move and does not play it."""
+    return _text(session, _decision(session, color, timed=timed))
+
+
+def restricted_genmove(session: "Session", color: int, moves: tuple[int, ...]) -> str:
+    """Chooses among some moves and plays the choice; a pass where none of them is legal."""
+    position = session.board.to_play(color)
+    legal = position.legal_moves()
+    if not any(legal[move] for move in moves):
+        moves = (position.board.pass_move,)
+    wishes = Wishes("lz", allowed=[(color, set(moves), 1)])
+    return _play(session, color, _decision(session, color, root=wishes.root(position.board_size)))
+
+
+def genmove_analyze(dialect: str, session: "Session", given: tuple[str, ...], *, plays: bool = True) -> str:
+    """Chooses a move and shows meanwhile what it thinks; the last line is the move."""
+    wishes = parsed_wishes(dialect, given, session.game.board_size)
+    color = session.board.position.to_play if wishes.color is None else wishes.color
+    decision = _decision(session, color, wishes=wishes)
+    move = _play(session, color, decision) if plays else _text(session, decision)
+    session.reply.line(f"play {move}")
+    return ""
+
+
+def _decision(
+    session: "Session",
+    color: int,
+    *,
+    cleanup: bool = False,
+    timed: bool = True,
+    root: "RootOptions | None" = None,
+    wishes: Wishes | None = None,
+) -> "Decision":
+    asked = time.monotonic()
+    thinker = session.thinker()  # first, for whoever leaves while it is loaded is not kept by imports
+    from minigo.anytime import RootOptions
+    from minigo.engines.thinking import Report
+
+    position = session.board.to_play(color)
+    if wishes is not None:
+        root = checked_root(wishes.root(position.board_size), position)
+    interval = None if wishes is None or wishes.interval is None else wishes.seconds
+    decision = thinker.decide(
+        position,
+        session.clock if timed and session.clock.is_limited else None,
+        interrupted=session.must_move,
+        show=None if wishes is None else shower(session, wishes),
+        interval=interval,
+        report=Report() if wishes is None else wishes.report(),
+        root=RootOptions() if root is None else root,
+        cleanup=cleanup,
+        waited_seconds=time.monotonic() - asked,  # where the network was still being loaded
+    )
+    if timed:
+        session.clock = session.clock.spent(color, time.monotonic() - asked)
+    return decision
+
+
+def _play(session: "Session", color: int, decision: "Decision") -> str:
+    if not decision.resign:
+        session.board.play([(color, decision.move)])
+        session.pondered = session.board.position
+    return _text(session, decision)
+
+
+def _text(session: "Session", decision: "Decision") -> str:
+    from minigo.go.coords import vertex_from_move
+
+    return "resign" if decision.resign else vertex_from_move(decision.move, session.game.board_size)
+
+
+_WISHES: Final = (words("key and value"),)
+COMMANDS: Final = (
+    Entry("genmove", (COLOR,), "chooses a move and plays it", genmove),
+    Entry("reg_genmove", (COLOR,), "chooses a move", partial(search, timed=False)),
+    Entry("restricted_genmove", (COLOR, VERTICES), "chooses among these moves and plays it", restricted_genmove),
+    Entry("kgs-genmove_cleanup", (COLOR,), "takes dead stones off before it passes", partial(genmove, cleanup=True)),
+    Entry("kata-search", (COLOR,), "chooses a move", partial(search, timed=True)),
+    Entry("lz-genmove_analyze", _WISHES, "as genmove, with analysis", partial(genmove_analyze, "lz")),
+    Entry("kata-genmove_analyze", _WISHES, "as genmove, with analysis", partial(genmove_analyze, "kata")),
+    Entry(
+        "kata-search_analyze",
+        _WISHES,
+        "as kata-search, with analysis",
+        partial(genmove_analyze, "kata", plays=False),
+    ),
+)

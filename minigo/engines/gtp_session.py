@@ -1,0 +1,286 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`Session`: what the commands of one GTP conversation work on: the game, the clock, who thinks, and the way out.
+
+It knows no command. The board comes with the first command that needs it, and the thinker, whose network takes
+seconds to load, in the background (`Loader`). Nothing heavy is imported at the top.
+"""
+
+import logging
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, Final, Protocol
+
+from minigo.config import GameConfig, SearchConfig
+from minigo.engines.gtp_inbox import Inbox
+from minigo.engines.gtp_text import GtpError
+from minigo.engines.options import PlayOptions
+
+if TYPE_CHECKING:
+    from minigo.anytime import Analysis, RootOptions
+    from minigo.engines.clock import Clock
+    from minigo.engines.ending import Ending
+    from minigo.engines.gtp_board import GtpBoard
+    from minigo.engines.gtp_table import Entry
+    from minigo.engines.raw_network import RawEvaluation
+    from minigo.engines.thinking import Decision, Report
+    from minigo.go.position import Position
+
+LOAD_DELAY: Final = 0.3  # seconds; the first questions come first
+
+_log = logging.getLogger(__name__)
+
+
+class Thinker(Protocol):
+    """The part of `minigo.engines.thinking.Thinking` that GTP needs."""
+
+    def set_options(self, options: PlayOptions, config: SearchConfig | None = None) -> None:
+        """Plays on with other options, and searches in another way if a config is given."""
+
+    def new_game(self) -> None:
+        """Forgets the last game."""
+
+    def prepare(self, board_size: int) -> None:
+        """Gets ready for a board in the background."""
+
+    def decide(
+        self,
+        position: "Position",
+        clock: "Clock | None",
+        *,
+        interrupted: Callable[[], bool],
+        show: "Callable[[Analysis], None] | None" = None,
+        interval: float | None = None,
+        report: "Report" = ...,
+        root: "RootOptions" = ...,
+        cleanup: bool = False,
+        waited_seconds: float = 0.0,
+    ) -> "Decision":
+        """Chooses a move for the player to move."""
+
+    def analyze(
+        self,
+        position: "Position",
+        *,
+        interrupted: Callable[[], bool],
+        show: "Callable[[Analysis], None]",
+        interval: float,
+        report: "Report" = ...,
+        root: "RootOptions" = ...,
+        visits: int | None = None,
+        seconds: float | None = None,
+    ) -> "Analysis":
+        """Searches a position until interrupted or until there is nothing more to search."""
+
+    def ponder(self, position: "Position", *, interrupted: Callable[[], bool]) -> None:
+        """Thinks while it is the other's turn."""
+
+    def evaluate(self, position: "Position", symmetry: int | None) -> "RawEvaluation":
+        """What the network alone says."""
+
+    def finished(self, position: "Position") -> "Ending":
+        """How the game would be counted if it ended here."""
+
+
+class Loader:
+    """Makes the thinker in a thread of its own, once, and not before the first questions had their time.
+
+    Args:
+        load: makes it.
+        inbox: is woken when it is there, or will never be.
+    """
+
+    def __init__(self, load: Callable[[], Thinker], inbox: Inbox) -> None:
+        self._load = load
+        self._inbox = inbox
+        self._wanted = threading.Event()  # do not put loading off any longer
+        self._cancelled = False
+        self._thread = threading.Thread(target=self._run, daemon=True, name="gtp-loader")
+        self.thinker: Thinker | None = None
+        self.error: BaseException | None = None
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the thinker is there, or an error."""
+        return self.thinker is not None or self.error is not None
+
+    def start(self, *, at_once: bool = False) -> None:
+        """Begins to load, after a little delay. May be called again."""
+        if self._thread.ident is None:
+            self._thread.start()
+        if at_once:
+            self._wanted.set()
+
+    def cancel(self) -> None:
+        """Does not begin if it has not begun."""
+        self._cancelled = True
+        self._wanted.set()
+
+    def _run(self) -> None:
+        self._wanted.wait(LOAD_DELAY)
+        if self._cancelled:
+            return
+        try:
+            self.thinker = self._load()
+            sys.stderr.write("GTP ready\n")
+            sys.stderr.flush()
+        except BaseException as error:  # noqa: BLE001 (handed to the thread that runs the conversation)
+            self.error = error
+        self._inbox.wake()
+
+
+class Reply:
+    """The reply to one command. Most are written at once by the conversation; an analysis writes line by line."""
+
+    def __init__(self, out: BinaryIO, number: str) -> None:
+        self._out = out
+        self.number = number
+        self.is_open = False
+
+    def line(self, text: str) -> None:
+        """Writes a line of a reply that goes on; the first one begins the reply."""
+        self.open()
+        self._write(text + "\n")
+
+    def open(self) -> None:
+        """Begins a reply that goes on. May be called again."""
+        if not self.is_open:
+            self.is_open = True
+            self._write(f"={self.number}\n")
+
+    def close(self) -> None:
+        """Ends a reply that goes on."""
+        self._write("\n")
+
+    def _write(self, text: str) -> None:
+        self._out.write(text.encode())
+        self._out.flush()
+
+
+@dataclass
+class Session:
+    """The state of one conversation. Handlers of commands read and change it.
+
+    Attributes:
+        name: what `name` answers.
+        version: what `version` answers.
+        game: board size, komi and rules of the next board.
+        search: how the thinker searches.
+        options: how the thinker plays.
+        inbox: what the other side has said since.
+        loader: brings the thinker.
+        table: the commands by name.
+        files: the folder below which files are read and written; None: there are no file commands.
+        wide_root_noise: of analyses that are not of our own moves.
+        analysis_visits: of an analysis; None: as many as there is room for.
+        analysis_seconds: of an analysis; None: until a line arrives.
+        is_leaving: a search was broken off by `quit`, so that no other is worth while.
+        has_quit: nothing more is answered.
+    """
+
+    name: str
+    version: str
+    game: GameConfig
+    search: SearchConfig
+    options: PlayOptions
+    inbox: Inbox
+    loader: Loader
+    table: "dict[str, Entry]"
+    files: Path | None = None
+    wide_root_noise: float = 0.0
+    analysis_visits: int | None = None
+    analysis_seconds: float | None = None
+    is_leaving: bool = False
+    has_quit: bool = False
+    breath: int = 0  # in which the command came
+    pondered: "Position | None" = None  # the position after our last move: worth thinking about
+    _board: "GtpBoard | None" = None
+    _clock: "Clock | None" = None
+    _told: tuple[PlayOptions, SearchConfig] | None = None  # what the thinker knows
+    _reply: Reply | None = field(default=None, repr=False)
+
+    @property
+    def board(self) -> "GtpBoard":
+        """The board as the commands so far have left it."""
+        if self._board is None:
+            from minigo.engines.gtp_board import GtpBoard  # with numpy: too slow for the first replies
+
+            self._board = GtpBoard(self.game)
+        return self._board
+
+    @property
+    def has_board(self) -> bool:
+        """Whether any command has needed the board since it was cleared."""
+        return self._board is not None
+
+    def clear_board(self) -> None:
+        """A new game on an empty board. The clock starts anew, too."""
+        self._board = None
+        self.pondered = None
+        if self._clock is not None:
+            self.clock = self._clock.started(self._clock.control)
+        if self.loader.thinker is not None:
+            self.loader.thinker.new_game()
+
+    @property
+    def clock(self) -> "Clock":
+        """The clock of the game, by default one without limits."""
+        if self._clock is None:
+            from minigo.engines.clock import NO_CLOCK
+
+            return NO_CLOCK
+        return self._clock
+
+    @clock.setter
+    def clock(self, clock: "Clock") -> None:
+        self._clock = clock
+
+    @property
+    def reply(self) -> Reply:
+        """The reply to the command that is being answered."""
+        if self._reply is None:
+            raise RuntimeError("there is a reply only while a command is being answered")
+        return self._reply
+
+    def begin(self, reply: Reply) -> None:
+        """Says that a command is being answered."""
+        self._reply = reply
+        self.breath = self.inbox.taken_breath
+
+    @property
+    def to_ponder(self) -> "Position | None":
+        """What is worth thinking about until the next line comes; None where the last move was not ours."""
+        wanted = self.options.ponder and self.pondered is not None and self.inbox.is_empty
+        return self.pondered if wanted and self.board.position is self.pondered else None
+
+    def must_move(self) -> bool:
+        """Whether the search for a move shall end: somebody is leaving, or asked for the move at once."""
+        if not self.is_leaving and self.inbox.is_urgent_after(self.breath):
+            self.is_leaving = self.inbox.is_leaving_after(self.breath)
+            return True
+        return self.is_leaving
+
+    def must_stop(self) -> bool:
+        """Whether an analysis shall end: any line has arrived."""
+        return not self.inbox.is_empty
+
+    def thinker(self, interrupted: Callable[[], bool] | None = None) -> Thinker:
+        """Whoever thinks. Waits until it is loaded.
+
+        Raises:
+            GtpError: it can not be loaded, or the wait was interrupted.
+        """
+        interrupted = self.must_move if interrupted is None else interrupted
+        self.loader.start(at_once=True)
+        self.inbox.wait_for(lambda: self.loader.is_done or interrupted())
+        if self.loader.error is not None:
+            raise GtpError(f"the network could not be loaded: {self.loader.error}")
+        thinker = self.loader.thinker
+        if thinker is None:
+            raise GtpError("interrupted while the network was being loaded")
+        if self._told is None or self._told != (self.options, self.search):
+            thinker.set_options(self.options, self.search)
+            self._told = (self.options, self.search)
+        return thinker

@@ -1,0 +1,593 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The JSON analysis engine: whose numbers it reports, what it searches first, and how it is interrupted."""
+
+import io
+import json
+import os
+import signal
+import sys
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from minigo.config import SearchConfig
+from minigo.engines.analysis import AnalysisEngine, Capacity
+from minigo.inference.evaluator import HashEvaluator, UniformEvaluator
+from tests.support.analysis_client import (
+    DEFAULTS,
+    OwningEvaluator,
+    Settings,
+    conversation,
+    moves,
+    process,
+    query,
+)
+from tests.support.area_evaluator import AreaEvaluator
+
+# Black has the left, which is more than White's right.
+BLACK_AHEAD = moves("B C5 B C4 B C3 B C2 B C1 B A5 W E1 W E2 W D2")
+ENDLESS = 10_000_000
+
+
+class CountingEvaluator(OwningEvaluator):
+    """Remembers how many positions each batch held, and waits before each for a while."""
+
+    def __init__(self, seconds=0.0):
+        self.counts = []
+        self.seconds = seconds
+
+    def evaluate(self, leaves):
+        time.sleep(self.seconds)
+        self.counts.append(leaves.count)
+        return super().evaluate(leaves)
+
+
+class FailingEvaluator(UniformEvaluator):
+    """Fails once."""
+
+    def __init__(self):
+        self.has_failed = False
+
+    def evaluate(self, leaves):
+        if not self.has_failed:
+            self.has_failed = True
+            raise RuntimeError("out of memory")
+        return super().evaluate(leaves)
+
+
+def analyzed(evaluator=None, settings=DEFAULTS, **fields):
+    """The reply to one request."""
+    with conversation(evaluator, settings) as client:
+        client.send(query(**fields))
+        return client.result("q")
+
+
+# Fields, signs and shapes.
+
+
+def test_a_reply_has_every_field():
+    reply = analyzed(
+        moves=BLACK_AHEAD,
+        includePolicy=True,
+        includeOwnership=True,
+        includeMovesOwnership=True,
+        includePVVisits=True,
+    )
+    assert {"id", "turnNumber", "isDuringSearch", "moveInfos", "rootInfo", "policy", "ownership"} == set(reply)
+    assert (reply["id"], reply["turnNumber"], reply["isDuringSearch"]) == ("q", 9, False)
+    root = reply["rootInfo"]
+    assert (root["visits"], root["currentPlayer"]) == (20, "B")
+    assert {"winrate", "scoreLead", "utility", "rawWinrate", "rawLead"} <= set(root)
+    infos = reply["moveInfos"]
+    assert [info["order"] for info in infos] == list(range(len(infos)))
+    assert sum(info["visits"] for info in infos) == 19
+    for info in infos:
+        numbers = ["visits", "winrate", "scoreLead", "scoreMean", "prior", "lcb", "utility", "order"]
+        assert {"move", "pv", "pvVisits", "ownership", *numbers} == set(info)
+        assert all(isinstance(info[name], int | float) for name in numbers)
+        assert info["pv"][0] == info["move"]
+        assert len(info["pvVisits"]) == len(info["pv"])
+        assert info["pvVisits"][0] == info["visits"]
+        assert len(info["ownership"]) == 25
+        assert 0 <= info["winrate"] <= 1
+
+
+def test_what_is_not_asked_for_is_not_sent():
+    reply = analyzed(includeOwnership=False)
+    assert set(reply) == {"id", "turnNumber", "isDuringSearch", "moveInfos", "rootInfo"}
+    assert not {"ownership", "pvVisits"} & set(reply["moveInfos"][0])
+
+
+@pytest.mark.parametrize("to_play", "BW")
+@pytest.mark.parametrize("perspective", ["BLACK", "WHITE", "SIDETOMOVE"])
+@pytest.mark.parametrize("by_default", [False, True])
+def test_numbers_are_for_whom_the_request_says(to_play, perspective, by_default):
+    """Black is ahead, and owns the top left; White owns the bottom right."""
+    overrides = {} if by_default else {"reportAnalysisWinratesAs": perspective}
+    settings = Settings(20, perspective if by_default else "BLACK", 0.0)
+    reply = analyzed(
+        settings=settings,
+        initialStones=BLACK_AHEAD,
+        initialPlayer=to_play,
+        includeOwnership=True,
+        includeMovesOwnership=True,
+        overrideSettings=overrides,
+    )
+    sign = {"BLACK": 1, "WHITE": -1, "SIDETOMOVE": 1 if to_play == "B" else -1}[perspective]
+    root, infos = reply["rootInfo"], reply["moveInfos"]
+    assert root["currentPlayer"] == to_play
+    for info in (root, *infos[:1]):
+        assert (info["winrate"] - 0.5) * sign > 0.1
+        assert info["scoreLead"] * sign > 1
+        assert info["utility"] * sign > 0.1
+    assert (root["rawWinrate"] - 0.5) * sign > 0.1
+    assert root["rawLead"] * sign > 1
+    for ownership in (reply["ownership"], infos[0]["ownership"]):
+        assert ownership[0] * sign > 0.5
+        assert ownership[-1] * sign < -0.5
+    mover = sign if to_play == "B" else -sign  # the bound is on the mover's side of the winrate
+    assert all((info["winrate"] - info["lcb"]) * mover > 0 for info in infos)
+
+
+def test_the_best_move_is_first_whoever_plays():
+    """A capture of four stones in the corner."""
+    for color, other in ("BW", "WB"):
+        game = moves(
+            " ".join(f"{other} A{row}" for row in (5, 4, 3)) + "".join(f" {color} B{row}" for row in (5, 4, 3))
+        )
+        reply = analyzed(AreaEvaluator(), Settings(200, "BLACK", 0.0), initialStones=game, initialPlayer=color)
+        assert reply["moveInfos"][0]["move"] == "A2"
+        visits = [info["visits"] for info in reply["moveInfos"]]
+        assert visits[0] == max(visits)
+
+
+def test_policy_is_over_all_moves_and_minus_one_where_illegal():
+    policy = analyzed(HashEvaluator(), moves=moves("B A5 W C3"), includePolicy=True)["policy"]
+    assert len(policy) == 26
+    assert [number for number, share in enumerate(policy) if share < 0] == [0, 12]
+    assert sum(share for share in policy if share >= 0) == pytest.approx(1, abs=1e-5)
+
+
+def test_lines_are_no_longer_than_asked_for():
+    reply = analyzed(HashEvaluator(), Settings(300, wide_root_noise=0.0), analysisPVLen=2, includePVVisits=True)
+    assert max(len(info["pv"]) for info in reply["moveInfos"]) == 2
+
+
+def test_one_visit_gives_the_networks_opinion():
+    reply = analyzed(moves=BLACK_AHEAD, maxVisits=1, includePolicy=True)
+    assert reply["rootInfo"]["visits"] == 1
+    assert reply["rootInfo"]["winrate"] > 0.6
+    assert len(reply["policy"]) == 26
+
+
+def test_a_finished_game_has_its_exact_result():
+    reply = analyzed(moves=moves("B C3 W pass B pass"), includePolicy=True, includeOwnership=True)
+    assert reply["rootInfo"]["scoreLead"] == 24.5
+    assert reply["rootInfo"]["winrate"] == 1.0
+    assert [info["move"] for info in reply["moveInfos"]] == ["pass"]
+
+
+def test_an_evaluator_without_ownership_leaves_it_out():
+    assert "moveInfos" in analyzed(AreaEvaluator(), includeOwnership=True, includeMovesOwnership=True)
+
+
+@pytest.mark.parametrize("size", [2, 3, 9, 19])
+def test_boards_of_every_size(size):
+    reply = analyzed(size=size, includePolicy=True, includeOwnership=True)
+    assert (len(reply["policy"]), len(reply["ownership"])) == (size**2 + 1, size**2)
+
+
+# Avoided and allowed moves.
+
+
+def test_avoided_moves_are_not_searched():
+    avoid = {"player": "B", "moves": ["C3", "A1", "pass"], "untilDepth": 1}
+    reply = analyzed(maxVisits=300, avoidMoves=[avoid])
+    names = {info["move"] for info in reply["moveInfos"]}
+    assert names
+    assert not names & set(avoid["moves"])
+
+
+def test_moves_of_the_other_color_are_not_avoided_at_the_root():
+    reply = analyzed(size=2, maxVisits=100, avoidMoves=[{"player": "W", "moves": ["A1"], "untilDepth": 1}])
+    assert "A1" in {info["move"] for info in reply["moveInfos"]}
+
+
+def test_only_allowed_moves_are_searched():
+    allow = {"player": "W", "moves": ["B2", "D4"], "untilDepth": 1}
+    reply = analyzed(maxVisits=100, moves=moves("B C3"), allowMoves=[allow])
+    assert {info["move"] for info in reply["moveInfos"]} == {"B2", "D4"}
+
+
+def test_where_every_move_is_avoided_the_evaluation_is_all_there_is():
+    everything = [f"{column}{row}" for column in "AB" for row in (1, 2)] + ["pass"]
+    avoid = [{"player": "B", "moves": everything, "untilDepth": 1}]
+    reply = analyzed(size=2, maxVisits=ENDLESS, avoidMoves=avoid)
+    assert reply["moveInfos"] == []
+    assert reply["rootInfo"]["visits"] == 1
+
+
+# Many positions.
+
+
+def test_every_turn_of_a_game_is_answered_once():
+    game = moves("B C3 W D4 B B2 W D2 B B4 W E3 B A3 W pass B C5 W E1")
+    with conversation() as client:
+        client.send(query(moves=game, analyzeTurns=list(range(11))))
+        replies = [client.result("q", turn) for turn in range(11)]
+        assert [reply["rootInfo"]["currentPlayer"] for reply in replies] == ["B", "W"] * 5 + ["B"]
+        assert all(reply["rootInfo"]["visits"] == 20 for reply in replies)
+        assert client.close() == []
+
+
+def test_a_hundred_positions_share_their_batches():
+    """More than there are slots; full batches for most of the search, though each position has few visits."""
+    evaluator = CountingEvaluator()
+    points = [f"{column}{row}" for row in range(1, 10) for column in "ABCDEFGHJ"][:80]
+    game = [["BW"[number % 2], "pass" if number % 7 == 6 else point] for number, point in enumerate(points)]
+    with conversation(evaluator, capacity=Capacity(64, 64, 0)) as client:
+        client.send(query(size=9, moves=game, analyzeTurns=list(range(81)), maxVisits=16))
+        client.send(query("other", size=9, moves=game[:20], analyzeTurns=list(range(1, 20)), maxVisits=16))
+        replies = [client.result("q", turn) for turn in range(81)]
+        replies += [client.result("other", turn) for turn in range(1, 20)]
+    assert [reply["rootInfo"]["visits"] for reply in replies] == [16] * 100
+    counts = np.array(evaluator.counts)
+    assert counts[counts >= 48].sum() > 0.6 * counts.sum()
+
+
+def test_different_board_sizes_are_searched_side_by_side():
+    with conversation() as client:
+        sizes = [*range(2, 14), 5, 3, 7]
+        client.send(*(query(f"{number}", size=size, includePolicy=True) for number, size in enumerate(sizes)))
+        assert [len(client.result(f"{number}")["policy"]) for number in range(len(sizes))] == [
+            size**2 + 1 for size in sizes
+        ]
+
+
+# Priorities.
+
+
+def finished_first(first, second, capacity):
+    """The ids in the order in which they end, where the first is being searched when the second comes."""
+    with conversation(CountingEvaluator(0.001), capacity=capacity) as client:
+        client.send(query("warm-up", maxVisits=2))
+        client.result("warm-up")
+        client.send(first)
+        client.take(lambda reply: reply.get("isDuringSearch") is True)
+        client.send(second)
+        return [client.take(lambda reply: reply.get("isDuringSearch") is False)["id"] for _ in range(2)]
+
+
+@pytest.mark.parametrize("slots", [4, 1])
+def test_a_higher_priority_comes_first_even_if_it_comes_later(slots):
+    """With one slot the first search has to make room, and begins anew."""
+    capacity = Capacity(slots, 8, 1000)
+    long = query("long", size=9, maxVisits=1000, firstReportDuringSearchAfter=0.001)
+    assert finished_first(long, query("urgent", size=9, maxVisits=300, priority=1), capacity) == ["urgent", "long"]
+    assert finished_first(long, query("urgent", size=7, maxVisits=300, priority=1), capacity) == ["urgent", "long"]
+
+
+def test_a_lower_priority_waits():
+    first = query("first", size=9, maxVisits=500, firstReportDuringSearchAfter=0.001)
+    assert finished_first(first, query("idle", size=9, maxVisits=2, priority=-1), Capacity(4, 8, 0)) == [
+        "first",
+        "idle",
+    ]
+
+
+def test_equal_priorities_go_in_order_of_arrival_where_slots_are_few():
+    with conversation(capacity=Capacity(1, 8, 0)) as client:
+        client.send(*(query(f"{number}", maxVisits=30) for number in range(10)))
+        assert [client.take()["id"] for _ in range(10)] == [f"{number}" for number in range(10)]
+
+
+def test_priorities_of_turns():
+    game = moves("B C3 W D4 B B2")
+    with conversation(capacity=Capacity(1, 8, 0)) as client:
+        client.send(query(moves=game, analyzeTurns=[0, 1, 2, 3], priorities=[0, 5, -3, 9]))
+        assert [client.take()["turnNumber"] for _ in range(4)] == [3, 1, 0, 2]
+
+
+def test_a_search_that_rests_keeps_what_it_has_and_gets_no_more():
+    """And says so when it is given up while it rests."""
+    with conversation(CountingEvaluator(0.001)) as client:
+        client.send(query("pondering", maxVisits=ENDLESS, reportDuringSearchEvery=0.001, priority=-1000))
+        before = client.take(lambda reply: reply.get("isDuringSearch") is True)["rootInfo"]["visits"]
+        client.send(query("urgent", maxVisits=ENDLESS, reportDuringSearchEvery=0.001))
+        client.take(lambda reply: reply["id"] == "urgent" and reply["rootInfo"]["visits"] > 10_000)
+        client.send({"id": "t", "action": "terminate", "terminateId": "pondering"})
+        assert before <= client.result("pondering")["rootInfo"]["visits"] < before + 5000
+
+
+def test_reports_never_fall_back_though_a_search_begins_anew():
+    with conversation(CountingEvaluator(0.001), capacity=Capacity(1, 8, 0)) as client:
+        client.send(query("pondering", maxVisits=ENDLESS, reportDuringSearchEvery=0.001))
+        visits = [client.take()["rootInfo"]["visits"] for _ in range(20)]
+        client.send(query("urgent", maxVisits=20, priority=1))
+        client.result("urgent")
+        visits += [client.take(lambda reply: reply["id"] == "pondering")["rootInfo"]["visits"] for _ in range(20)]
+    assert visits == sorted(set(visits))
+
+
+def test_a_search_that_lost_its_slot_is_not_forgotten():
+    with conversation(CountingEvaluator(0.001), capacity=Capacity(1, 8, 0)) as client:
+        client.send(query("pondering", maxVisits=ENDLESS, reportDuringSearchEvery=0.001, priority=-1000))
+        before = client.take(lambda reply: reply.get("isDuringSearch") is True)["rootInfo"]["visits"]
+        client.send(query("urgent", maxVisits=ENDLESS, reportDuringSearchEvery=0.001))
+        client.take(lambda reply: reply["id"] == "urgent")
+        client.send({"id": "t", "action": "terminate", "terminateId": "pondering"})
+        assert client.result("pondering")["rootInfo"]["visits"] >= before
+
+
+# Streaming and time.
+
+
+def test_reports_during_the_search_grow_and_one_last_reply_ends_it():
+    with conversation(CountingEvaluator(0.001)) as client:
+        client.send(query(size=9, maxVisits=2000, reportDuringSearchEvery=0.01, includeOwnership=True))
+        replies = [client.take()]
+        while replies[-1]["isDuringSearch"]:
+            replies.append(client.take())
+        assert client.close() == []
+    visits = [reply["rootInfo"]["visits"] for reply in replies]
+    assert len(visits) >= 4
+    assert visits == sorted(visits)
+    assert visits[-1] == 2000
+    assert all(len(reply["ownership"]) == 81 for reply in replies)
+
+
+def test_without_an_interval_there_is_one_reply():
+    with conversation() as client:
+        client.send(query(maxVisits=1000))
+        client.result("q")
+        assert client.close() == []
+
+
+def test_a_search_ends_when_its_time_is_over():
+    with conversation() as client:
+        client.send(query(size=9, maxVisits=ENDLESS, overrideSettings={"maxTime": 0.05}))
+        assert 1 <= client.result("q")["rootInfo"]["visits"] < ENDLESS
+
+
+def test_time_over_at_once_still_gives_an_evaluation():
+    assert analyzed(maxVisits=ENDLESS, overrideSettings={"maxTime": 0})["rootInfo"]["visits"] >= 1
+
+
+# Interruption.
+
+
+def test_terminate_ends_one_request_with_what_was_found():
+    with conversation() as client:
+        client.send(*(query(name, maxVisits=ENDLESS, reportDuringSearchEvery=0.001) for name in "ab"))
+        for name in "ab":
+            client.take(lambda reply, name=name: reply["id"] == name)
+        action = {"id": "t", "action": "terminate", "terminateId": "a"}
+        client.send(action)
+        assert client.result("a")["rootInfo"]["visits"] >= 1
+        assert client.take(lambda reply: reply["id"] == "t") == action
+        client.send({"id": "u", "action": "terminate", "terminateId": "a"})
+        client.take(lambda reply: reply["id"] == "u")
+        client.take(lambda reply: reply["id"] == "b")  # which goes on
+
+
+def test_terminate_may_be_for_some_turns():
+    with conversation() as client:
+        client.send(query(moves=moves("B C3 W D4"), analyzeTurns=[0, 1, 2], maxVisits=ENDLESS))
+        client.send({"id": "t", "action": "terminate", "terminateId": "q", "turnNumbers": [0, 2, 9]})
+        assert client.take(lambda reply: reply["id"] == "t")["turnNumbers"] == [0, 2, 9]
+        assert {client.result("q")["turnNumber"] for _ in range(2)} == {0, 2}
+        client.send({"id": "all", "action": "terminate_all", "turnNumbers": [1]})
+        assert client.result("q")["turnNumber"] == 1
+
+
+def test_terminate_all_ends_everything_and_what_was_not_begun_has_no_results():
+    with conversation(CountingEvaluator(0.01), capacity=Capacity(2, 8, 0)) as client:
+        client.send(*(query(f"{number}", maxVisits=ENDLESS) for number in range(5)))
+        client.send({"id": "t", "action": "terminate_all"})
+        replies = [client.result(f"{number}") for number in range(5)]
+        assert client.take() == {"id": "t", "action": "terminate_all"}
+        for reply in replies[2:]:
+            assert reply == {"id": reply["id"], "turnNumber": 0, "isDuringSearch": False, "noResults": True}
+
+
+def test_an_id_is_free_again_when_its_request_is_done():
+    with conversation() as client:
+        client.send(query())
+        client.result("q")
+        client.send(query())
+        client.result("q")
+        client.send(query(maxVisits=ENDLESS), query())
+        assert client.take()["field"] == "id"
+        client.send({"id": "t", "action": "terminate", "terminateId": "q"}, query())
+        client.result("q")
+        assert client.result("q")["rootInfo"]["visits"] == 20
+
+
+# Other actions, and errors.
+
+
+def test_version_is_told_with_all_that_was_asked():
+    with conversation() as client:
+        client.send({"id": "v", "action": "query_version", "note": [1]})
+        assert client.take() == {
+            "id": "v",
+            "action": "query_version",
+            "note": [1],
+            "version": "1.2.3",
+            "git_hash": "<omitted>",
+        }
+
+
+def test_models_are_told():
+    with conversation(HashEvaluator(7)) as client:
+        client.send({"id": "m", "action": "query_models"})
+        (model,) = client.take()["models"]
+        assert model["name"] == "hash-7"
+
+
+def test_a_cleared_cache_is_empty_and_searches_go_on():
+    evaluator = CountingEvaluator()
+    with conversation(evaluator) as client:
+
+        def evaluations(name):
+            before = sum(evaluator.counts)
+            client.send(query(name, maxVisits=50))
+            client.result(name)
+            return sum(evaluator.counts) - before
+
+        assert evaluations("first") > 20
+        assert evaluations("again") <= 1  # of the root
+        client.send({"id": "c", "action": "clear_cache"})
+        assert client.take() == {"id": "c", "action": "clear_cache"}
+        assert evaluations("anew") > 20
+        client.send(query("endless", maxVisits=ENDLESS, reportDuringSearchEvery=0.001))
+        client.take(lambda reply: reply["id"] == "endless")
+        client.send({"id": "c", "action": "clear_cache"})
+        client.take(lambda reply: reply["id"] == "c")
+        client.take(lambda reply: reply["id"] == "endless")
+
+
+@pytest.mark.parametrize(
+    ("line", "reply"),
+    [
+        (b"nonsense\n", {"error": "could not parse the line as JSON: Expecting value: line 1 column 1 (char 0)"}),
+        (b"[]\n", {"error": "a request must be a JSON object, got []"}),
+        (b'{"moves": []}\n', {"error": 'a request must have a text as its "id"', "field": "id"}),
+        (b"1" * 1_100_000 + b"\n", {"error": "a line must have 1000000 bytes or fewer"}),
+    ],
+)
+def test_a_bad_line_is_told_without_an_id(line, reply):
+    with conversation() as client:
+        client.send(b"\n \r\n", line)
+        assert client.take() == reply
+        client.send(query())
+        client.result("q")
+
+
+@pytest.mark.parametrize(
+    ("request_", "field"),
+    [
+        (query(boardYSize=7), "boardYSize"),
+        ({"id": "q", "action": "dance"}, "action"),
+        ({"id": "q", "action": None}, "action"),
+        ({"id": "q", "action": "terminate"}, "terminateId"),
+        ({"id": "q", "action": "terminate", "terminateId": "a", "turnNumbers": 1}, "turnNumbers"),
+        ({"id": "q", "action": "terminate_all", "turnNumbers": [None]}, "turnNumbers"),
+    ],
+)
+def test_a_refused_request_is_told_with_its_id_and_field(request_, field):
+    with conversation() as client:
+        client.send(request_)
+        reply = client.take()
+        assert set(reply) == {"error", "field", "id"}
+        assert (reply["id"], reply["field"]) == ("q", field)
+        assert client.close() == []
+
+
+def test_a_warning_comes_before_the_analysis():
+    with conversation() as client:
+        client.send(query(rules="japanese", surprise=1))
+        replies = [client.take() for _ in range(3)]
+    assert [sorted(reply)[:3] for reply in replies[:2]] == [["field", "id", "warning"]] * 2
+    assert [reply["field"] for reply in replies[:2]] == ["rules", "surprise"]
+    assert "rootInfo" in replies[2]
+
+
+def test_a_failed_search_is_told_and_the_conversation_goes_on():
+    with conversation(FailingEvaluator()) as client:
+        client.send(query(moves=moves("B C3"), analyzeTurns=[0, 1]))
+        for _ in range(2):
+            assert client.take() == {"error": "internal error: RuntimeError: out of memory", "id": "q"}
+        client.send(query())
+        assert client.result("q")["rootInfo"]["visits"] == 20
+
+
+# The beginning and the end.
+
+
+def test_requests_that_come_before_the_network_are_kept(capfd):
+    ready = threading.Event()
+
+    def load():
+        ready.wait(30)
+        return OwningEvaluator()
+
+    with conversation(load=load) as client:
+        client.send({"id": "m", "action": "query_models"}, query("a"), query("b"), query("a"))
+        assert client.take()["field"] == "id"
+        client.send({"id": "t", "action": "terminate", "terminateId": "b"}, {"id": "v", "action": "query_version"})
+        assert client.take() == {"id": "b", "turnNumber": 0, "isDuringSearch": False, "noResults": True}
+        assert [client.take()["id"] for _ in range(2)] == ["t", "v"]
+        assert "Started, ready to begin handling requests" not in capfd.readouterr().err
+        ready.set()
+        assert client.take()["models"][0]["name"] == "area"
+        client.result("a")
+    assert "Started, ready to begin handling requests" in capfd.readouterr().err
+
+
+def test_failure_to_load_ends_the_conversation_with_its_reason():
+    def load():
+        raise FileNotFoundError("no network here")
+
+    reader, writer = os.pipe()
+    lines = os.fdopen(reader, "rb", buffering=0)
+    engine = AnalysisEngine(load, SearchConfig(), DEFAULTS, Capacity(), version="1.2.3")
+    with pytest.raises(FileNotFoundError, match="no network here"):
+        engine.run(lines, io.BytesIO())
+    os.close(writer)
+
+
+def test_end_of_input_finishes_what_is_open():
+    with conversation() as client:
+        client.send(*(query(f"{number}", maxVisits=200) for number in range(5)))
+        assert sorted(reply["id"] for reply in client.close()) == [f"{number}" for number in range(5)]
+
+
+# A process of its own.
+
+
+def test_a_process_writes_nothing_but_replies_to_stdout():
+    lines = [{"id": "v", "action": "query_version"}, query()]
+    with process() as running:
+        text = "".join(json.dumps(line) + "\n" for line in lines)
+        output, errors = running.communicate(text.encode(), timeout=60)
+    assert [json.loads(line)["id"] for line in output.splitlines()] == ["v", "q"]
+    assert b"a framework greets stdout" in errors
+    assert b"Started, ready to begin handling requests" in errors
+    assert running.returncode == 0
+
+
+def test_version_is_told_while_the_network_loads():
+    with process(load="import time; time.sleep(30)") as running:
+        assert running.stdin is not None
+        assert running.stdout is not None
+        running.stdin.write(b'{"id": "v", "action": "query_version"}\n')
+        running.stdin.flush()
+        assert json.loads(running.stdout.readline())["version"] == "1.2.3"
+
+
+def test_sigterm_ends_a_search_at_once():
+    with process(command=[sys.executable, "-m", "minigo", "analysis"]) as running:
+        assert running.stdin is not None
+        assert running.stdout is not None
+        running.stdin.write(json.dumps(query(maxVisits=ENDLESS, reportDuringSearchEvery=0.01)).encode() + b"\n")
+        running.stdin.flush()
+        running.stdout.readline()
+        began = time.monotonic()
+        running.terminate()
+        assert running.wait(10) == -signal.SIGTERM
+        assert time.monotonic() - began < 0.5
+
+
+def test_a_process_ends_when_nobody_reads_it():
+    """KaTrain's shell may be gone while a search goes on that would never end."""
+    with process() as running:
+        assert running.stdin is not None
+        assert running.stdout is not None
+        running.stdin.write(json.dumps(query(maxVisits=ENDLESS, reportDuringSearchEvery=0.01)).encode() + b"\n")
+        running.stdin.flush()
+        running.stdout.readline()
+        running.stdout.close()
+        assert running.wait(10) == 1
