@@ -48,8 +48,8 @@ class OpenVINOEvaluator:
 
     Args:
         network: what to evaluate with; later changes to it have no effect.
-        precision: arithmetic inside the network: "float32", "bfloat16" or "int8" (the convolutions of the residual
-            blocks; the rest is float32); what comes out is float32.
+        precision: arithmetic inside the network: "float32", "bfloat16" (float32 on processors without it) or "int8"
+            (the convolutions of the residual blocks; the rest is float32); what comes out is float32.
         calibration: positions as the network will meet them, for int8: they show how large activations grow.
 
     Raises:
@@ -62,7 +62,7 @@ class OpenVINOEvaluator:
         if precision == "int8" and calibration is None:
             raise ValueError("int8 needs positions to calibrate with")
         self.name = network.name
-        self.precision = precision
+        self.precision = precision if precision != "bfloat16" or has_bfloat16() else "float32"
         self._network = network
         self._sizes = activation_sizes(network, calibration) if precision == "int8" and calibration else None
         self._models: dict[Shape, ov.Model] = {}
@@ -95,6 +95,11 @@ class OpenVINOEvaluator:
         if self._sizes is not None:
             _quantize(model, self._sizes)
         return model
+
+
+def has_bfloat16() -> bool:
+    """Whether OpenVINO computes in bfloat16 on this processor; where it does not, it takes float32 instead."""
+    return "BF16" in _CORE.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
 def activation_sizes(network: Network, positions: Leaves) -> list[NDArray[np.float32]]:
