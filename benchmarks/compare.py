@@ -21,7 +21,7 @@ from typing import Any, Final
 
 from measure import Ratio
 
-from minigo.doctor import cpu_model
+from minigo.inference.processor import cpu_model
 
 FOLDER: Final = Path(__file__).parent
 REFERENCE: Final = FOLDER / "reference.json"

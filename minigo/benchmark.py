@@ -26,14 +26,15 @@ from minigo.config import Config
 from minigo.data.examples import ExampleStream
 from minigo.data.shards import RANDOM_PLAYOUTS
 from minigo.data.window import Window
-from minigo.doctor import cpu_model
 from minigo.gamepool import GamePool, Progress, Shard, new_shard, play_random_shard
 from minigo.go.position import Position
 from minigo.inference.agreement import agreement
 from minigo.inference.backends import load_evaluator
 from minigo.inference.evaluator import Evaluator, Leaves, UniformEvaluator
 from minigo.inference.positions import reached_positions
+from minigo.inference.processor import cpu_model
 from minigo.network.network import Network
+from minigo.network.precision import settled_precision
 from minigo.network.trainer import Trainer
 from minigo.run import read_network
 from minigo.search import Search
@@ -116,7 +117,7 @@ def wanted_backends(config: Config) -> tuple[Backend, ...]:
     """The back ends that the machine settings ask for: the one they name, or all where they say "auto"."""
     if config.machine.backend == "auto":
         return tuple(Backend(*pair) for pair in BACKENDS)
-    return (Backend(config.machine.backend, config.machine.precision),)
+    return (Backend(config.machine.backend, settled_precision(config.machine.precision)),)
 
 
 def load_backends(network: Network, config: Config, backends: tuple[Backend, ...]) -> dict[Backend, Evaluator]:
@@ -131,7 +132,10 @@ def load_backends(network: Network, config: Config, backends: tuple[Backend, ...
         except Exception as error:  # noqa: BLE001 (a report on whatever works here; the rest is left out)
             _log.info("without %s: %s", backend, " ".join(str(error).split())[:200])
         else:
-            evaluators[backend] = evaluator
+            if evaluator.precision == backend.precision:
+                evaluators[backend] = evaluator
+            else:
+                _log.info("without %s: it computes in %s here", backend, evaluator.precision)
     return evaluators
 
 
@@ -151,8 +155,8 @@ def broken_limits(evaluators: Mapping[Backend, Evaluator], config: Config) -> di
 def training_step(config: Config, network: Network) -> Callable[[], int]:
     """A function that trains a few steps on examples of random games, the making of the examples included."""
     window = random_window(config)
-    precision = "float32" if config.machine.precision == "float32" else "bfloat16"
-    trainer = Trainer(network, config.train, precision=precision)
+    precision = config.machine.precision
+    trainer = Trainer(network, config.train, precision=settled_precision("auto" if precision == "int8" else precision))
     random = np.random.default_rng(0)
 
     def step() -> int:

@@ -249,9 +249,9 @@ class MachineConfig(Section):
         choices=("auto", "tensorflow", "openvino", "jax"),
     )
     precision: str = option(
-        "bfloat16",
-        "arithmetic of inference and training; int8 is for inference (openvino), its training is in bfloat16",
-        choices=("float32", "bfloat16", "int8"),
+        "auto",
+        "arithmetic of inference and training; auto: bfloat16 where that is faster; int8: inference alone (openvino)",
+        choices=("auto", "float32", "bfloat16", "int8"),
     )
 
 

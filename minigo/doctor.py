@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-CPUINFO = Path("/proc/cpuinfo")
+from minigo.inference.processor import cpu_model
+
 CPU_FEATURES: Final = ("avx2", "avx512f", "avx512_bf16", "avx512_vnni", "amx_bf16", "amx_int8")
 LIBRARIES: Final = ("numpy", "pyarrow", "keras", "tensorflow")
 EXTRAS: Final = {"openvino": "cpu", "jax": "jax"}
@@ -108,21 +109,9 @@ def _processor() -> list[Finding]:
             "bfloat16 units",
             bool({"avx512_bf16", "amx_bf16", "bf16"} & features),
             "in the processor" if {"avx512_bf16", "amx_bf16", "bf16"} & features else "not in the processor",
-            "--machine.precision=float32 may be as fast",
+            "networks are computed in float32 (--machine.precision=auto sees to it)",
         ),
     ]
-
-
-def cpu_model(path: Path = CPUINFO) -> tuple[str, set[str]]:
-    """The processor's name and its features; without the file, what Python knows and none."""
-    if not path.exists():
-        return platform.processor() or platform.machine(), set()
-    fields: dict[str, str] = {}
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
-        key, _, value = line.partition(":")
-        fields.setdefault(key.strip(), value.strip())
-    features = fields.get("flags", fields.get("Features", ""))
-    return fields.get("model name", platform.machine()), set(features.split())
 
 
 def _memory_and_disk() -> list[Finding]:

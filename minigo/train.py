@@ -26,6 +26,7 @@ from minigo.data.shards import RANDOM_PLAYOUTS, ShardError, ShardHeader, read_sh
 from minigo.data.window import Window, trainable_plies, window_size
 from minigo.go.record import GameRecord
 from minigo.network.network import Network
+from minigo.network.precision import settled_precision
 from minigo.network.trainer import Trainer, learning_rate
 from minigo.run import Run, TrainerState, shard_stem
 
@@ -207,7 +208,8 @@ class _Session:
     def _restored_trainer(self, kind: type[Trainer], first_network: str) -> Trainer:
         network = Network.from_bytes(*self._run.network_files(first_network))
         precision = self._config.machine.precision
-        trainer = kind(network, self._config.train, precision="bfloat16" if precision == "int8" else precision)
+        precision = settled_precision("auto" if precision == "int8" else precision)
+        trainer = kind(network, self._config.train, precision=precision)
         if self._state.checkpoint is not None:
             trainer.restore(self._run.read_checkpoint(self._state))
             _publish_candidate(self._run)

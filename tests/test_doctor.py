@@ -42,20 +42,6 @@ def test_the_json_holds_every_finding_by_name():
     }
 
 
-def test_the_processors_name_and_features_are_read(tmp_path):
-    file = tmp_path / "cpuinfo"
-    file.write_text("processor : 0\nmodel name : Chip 9000\nflags : fpu avx2 avx512f\n\nprocessor : 1\nflags : none\n")
-
-    assert doctor.cpu_model(file) == ("Chip 9000", {"fpu", "avx2", "avx512f"})
-
-
-def test_a_machine_without_cpuinfo_has_a_name_still(tmp_path):
-    name, features = doctor.cpu_model(tmp_path / "missing")
-
-    assert name
-    assert features == set()
-
-
 def test_kernels_that_are_not_built_are_required_and_have_a_remedy(monkeypatch):
     monkeypatch.setitem(sys.modules, "cc_kernels.board", None)
 

@@ -25,6 +25,7 @@ services = Services(
     trainer=RunTrainer(run),
     rate=lambda run: {},
     report=lambda run: "",
+    play_rating_games=lambda run, games, stop: 0,
 )
 run_loop(run, services, threading.Event())
 import minigo.benchmark, minigo.engines.gtp, minigo.evaluate, minigo.match

@@ -70,12 +70,22 @@ def load_evaluator(network: "Network", machine: MachineConfig, board_size: int, 
     """
     if machine.backend == "auto":
         return _fastest(_Examination(network, machine, board_size, komi))
-    choice = Choice(machine.backend, machine.precision)
+    choice = _settled(machine)
     if choice.precision != "int8" or choice.backend != "openvino":
         return make_evaluator(network, choice)
     return _first_that_agrees(
         _Examination(network, machine, board_size, komi), [choice, Choice("openvino", "bfloat16")]
     )
+
+
+def _settled(machine: MachineConfig) -> Choice:
+    """What the settings ask for, with a precision that is settled."""
+    if machine.precision != "auto":
+        return Choice(machine.backend, machine.precision)
+    start_framework(machine.backend)
+    from minigo.network.precision import settled_precision
+
+    return Choice(machine.backend, settled_precision(machine.precision))
 
 
 def make_evaluator(network: "Network", choice: Choice, calibration: Leaves | None = None) -> Evaluator:
