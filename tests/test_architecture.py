@@ -77,8 +77,11 @@ LAYERS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             *PLAYERS,
             "minigo.match",
             "minigo.stored_match",
+            "minigo",
+            "minigo.status",
+            "minigo.gates",
         ),
-        ("numpy", "scipy", "matplotlib"),
+        ("numpy", "scipy", "matplotlib", "fastapi", "starlette", "jinja2", "markupsafe"),
     ),
 }
 """The most specific entry that holds a module decides."""
