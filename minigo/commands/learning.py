@@ -3,6 +3,7 @@
 
 import os
 import socket
+import time
 from threading import Event
 
 from absl.flags import DEFINE_integer, DEFINE_string, FlagValues
@@ -105,7 +106,14 @@ def _selfplay(values: FlagValues, stop: Event) -> int:
         share = progress.games / games if games else 0.0
         return share, f"{worker}: {progress.games} games, {progress.positions} positions"
 
-    with StatusDisplay(describe, lambda text: run.heartbeat(worker, {"role": "selfplay", "doing": text})):
+    began = time.monotonic()
+
+    def publish(text: str) -> None:
+        counts, seconds = progress.snapshot().counts(), round(time.monotonic() - began, 1)
+        status = {"role": "selfplay", "doing": text, "selfplay": counts, "selfplay_seconds": seconds}
+        run.heartbeat(worker, {**status, "game": progress.current_game()})
+
+    with StatusDisplay(describe, publish):
         play_worker(
             run,
             worker,
