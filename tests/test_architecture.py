@@ -83,6 +83,10 @@ LAYERS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ),
         ("numpy", "scipy", "matplotlib", "fastapi", "starlette", "jinja2", "markupsafe"),
     ),
+    "ratings.play": (
+        ("ratings.play.*", "ratings.board_svg", "ratings.rendering", *PLAYERS, *DATA, "minigo.engines.*"),
+        ("numpy", "fastapi", "markupsafe", "pydantic"),
+    ),
 }
 """The most specific entry that holds a module decides."""
 
