@@ -285,7 +285,8 @@ class PlaySessions:
         """Goes on with a game whose player has come back. Raises NoGameError."""
         with self._lock:
             session = self._found(game_id)
-            if session.activity is None and session.trouble is None:
+            is_resting = session.activity is None and session.trouble is None
+            if is_resting and self._next_job(session) is not None:
                 self._go_on(game_id)
 
     # Upkeep.

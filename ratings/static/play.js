@@ -26,6 +26,7 @@
       return;
     }
     document.title = fresh.title;
+    game.dataset.version = fresh.getElementById("play").dataset.version;
     for (const old of document.querySelectorAll("[data-part]")) {
       const next = part(old.dataset.part, fresh);
       if (!next || next.outerHTML === old.outerHTML) continue;
@@ -36,7 +37,7 @@
       if (isOpen) old.querySelector("details")?.setAttribute("open", "");
       if (focused) refocus(old, focused);
     }
-    aim(null);
+    if (aimed && !aimed.isConnected) aim(buttons().find((button) => button.value === aimed.value) ?? null);
     walkable();
   }
 
@@ -202,7 +203,7 @@
     if (stream || document.hidden) return;
     clearInterval(poll);
     stream = new EventSource(`${url}/events`);
-    stream.addEventListener("message", refresh);
+    stream.addEventListener("message", (event) => { if (event.data !== game.dataset.version) refresh(); });
     stream.addEventListener("gone", () => { stop(); location.reload(); });
     stream.addEventListener("crowded", () => { stop(); poll = setInterval(refresh, 2000); });
     stream.addEventListener("error", () => {
