@@ -434,7 +434,7 @@ class Run:
     def publish_match_game(self, match: str, index: int, data: bytes) -> bool:
         """Stores a game's record unless that index has one; whether the record in force is this one."""
         try:
-            self._storage.create(f"matches/{_checked(match)}/{index:06d}.parquet", data)
+            self._storage.create(self.match_game_path(match, index), data)
         except AlreadyExists:
             return False
         return True
@@ -443,6 +443,11 @@ class Run:
         """Paths of a match's games by index."""
         paths = self._storage.list(f"matches/{_checked(match)}/")
         return {int(Path(path).stem): path for path in paths if re.search(r"/\d+\.parquet$", path)}
+
+    @staticmethod
+    def match_game_path(match: str, index: int) -> str:
+        """Where a match's game is, if it has been played."""
+        return f"matches/{_checked(match)}/{index:06d}.parquet"
 
     def all_match_games(self) -> list[tuple[str, int, str]]:
         """(match, index, path) of every game of every match, sorted; one listing for all of them."""

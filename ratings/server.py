@@ -12,16 +12,18 @@ import ipaddress
 import logging
 import re
 from collections.abc import Collection
-from typing import Any, Final
+from typing import Final
 
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
+from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from minigo import __version__
+from ratings.pages import SHARED, Site
+from ratings.pages import router as pages_router
 from ratings.rendering import Renderer
 from ratings.watch import Watch
 
@@ -57,7 +59,9 @@ def create_app(watch: Watch, *, hosts: Collection[str] = (), play: APIRouter | N
         title="MiniGo dashboard", version=__version__, docs_url=None, redoc_url=None, openapi_url="/openapi.json"
     )
     app.state.watch = watch
-    app.state.renderer = Renderer({"current": watch.snapshot, "asset": asset_link, "can_play": play is not None})
+    shared = {**SHARED, "current": watch.snapshot, "asset": asset_link, "can_play": play is not None}
+    app.state.renderer = Renderer(shared)
+    app.state.site = Site(watch, app.state.renderer)
     app.add_middleware(GZipMiddleware, minimum_size=1000)
     app.add_middleware(Guard, hosts=hosts)
     app.add_exception_handler(HTTPException, _refused)
@@ -66,6 +70,7 @@ def create_app(watch: Watch, *, hosts: Collection[str] = (), play: APIRouter | N
     app.include_router(_assets)
     if play is not None:
         app.include_router(play)
+    app.include_router(pages_router)
     return app
 
 
@@ -179,9 +184,3 @@ def _asset(name: str) -> Response:
         raise HTTPException(404, f"there is no asset {name}") from None
     kind = ASSET_TYPES.get(suffix, "application/octet-stream")
     return Response(data, media_type=kind, headers={"cache-control": f"public, max-age={ASSET_SECONDS}, immutable"})
-
-
-@_assets.get("/", response_class=HTMLResponse)
-def _overview(request: Request) -> Any:
-    renderer: Renderer = request.app.state.renderer
-    return renderer.page("overview.html")
