@@ -30,9 +30,9 @@ def overlay_svg(game: PlayedGame, insight: Insight | None) -> Markup:
     side = 2 * MARGIN + (size - 1) * CELL
     groups = []
     if insight is not None:
+        groups.append(_policy(insight, size))
         if insight.ownership_for_black is not None:
             groups.append(_owners(enumerate(insight.ownership_for_black.ravel().tolist()), size, "ownership"))
-        groups.append(_policy(insight, size))
         groups.append(_candidates(insight, size))
     if game.outcome is not None and game.outcome.owner:
         groups.append(_owners(enumerate(game.outcome.owner), size, "area"))
@@ -60,12 +60,11 @@ def _owners(owners: Iterable[tuple[int, float]], size: int, name: str) -> str:
 def _policy(insight: Insight, size: int) -> str:
     """A disc for each move that the network thinks of, with its share in percent."""
     points = insight.policy[: size * size]
-    largest = float(points.max(initial=0.0))
     drawn = []
     for move in np.flatnonzero(points >= LEAST_POLICY).tolist():
         x, y = place(move, size)
         share = float(points[move])
-        drawn.append(f'<circle cx="{x}" cy="{y}" r="10" fill-opacity="{0.15 + 0.75 * share / largest:.2f}"/>')
+        drawn.append(f'<circle cx="{x}" cy="{y}" r="10" fill-opacity="{0.1 + 0.8 * share**0.5:.2f}"/>')
         if share >= 0.01:
             drawn.append(f'<text x="{x}" y="{y}">{100 * share:.0f}</text>')
     return f'<g class="layer-policy">{"".join(drawn)}</g>'
