@@ -5,7 +5,7 @@ The web process imports no framework: each network computes in a process of its 
 """
 
 import ipaddress
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,7 @@ from minigo.flags import UsageError
 if TYPE_CHECKING:
     from fastapi import APIRouter
 
+    from minigo.inference.process import ProcessEvaluator
     from minigo.run import Run
 
 
@@ -33,11 +34,13 @@ def define_play(values: FlagValues) -> None:
 
 
 @contextmanager
-def playing(run: "Run", config: Config, *, host: str, token: str | None) -> "Iterator[APIRouter | None]":
+def playing(
+    find_run: "Callable[[], Run | None]", config: Config, *, host: str, token: str | None
+) -> "Iterator[APIRouter | None]":
     """The pages on which one plays, for as long as the dashboard is served; None where one may not.
 
     Args:
-        run: whose networks play.
+        find_run: gives the run whose networks play; None while there is none.
         config: how they search, and the machine's settings.
         host: the address that the dashboard is served on.
         token: what players must know.
@@ -48,15 +51,20 @@ def playing(run: "Run", config: Config, *, host: str, token: str | None) -> "Ite
     if token is None and not is_loopback(host):
         yield None
         return
+    from minigo.run import RunError
     from ratings.play.router import play_router
     from ratings.play.sessions import PlayLimits, PlaySessions
 
+    def start(name: str) -> "ProcessEvaluator":
+        run = find_run()
+        if run is None:
+            raise RunError("the run is gone")
+        return start_network(run.network_path(name), config, limits.threads)
+
     limits = PlayLimits()
-    sessions = PlaySessions(
-        lambda name: start_network(run.network_path(name), config, limits.threads), config.search, limits
-    )
+    sessions = PlaySessions(start, config.search, limits)
     try:
-        router = play_router(run, sessions, token=token)
+        router = play_router(find_run, sessions, token=token)
     except ValueError as error:
         raise UsageError(f"--play_token: {error}") from None
     try:

@@ -23,11 +23,13 @@ FRESH_SECONDS: Final = 5.0
 
 
 class Opponents(NamedTuple):
-    """The networks one can play, besides `RANDOM`."""
+    """The networks one can play, besides `RANDOM`, and what they learned to play."""
 
-    champion: str | None
-    networks: tuple[str, ...]
+    champion: str | None = None
+    networks: tuple[str, ...] = ()
     """Oldest first."""
+    game: GameConfig = GameConfig()
+    """The run's own board, komi and rules."""
 
     @property
     def default(self) -> str:
@@ -37,19 +39,27 @@ class Opponents(NamedTuple):
         return self.networks[-1] if self.networks else RANDOM
 
 
-def opponents_of(run: Run, now: Callable[[], float] = time.monotonic) -> Callable[[], Opponents]:
+FindRun = Callable[[], Run | None]
+"""Gives the run; None while there is none."""
+
+
+def opponents_of(find_run: FindRun, now: Callable[[], float] = time.monotonic) -> Callable[[], Opponents]:
     """A function that says whom one can play; a run is looked at every few seconds at most.
 
-    A run that can not be read has no opponents to offer but chance.
+    A run that is not there, or can not be read, has no opponents to offer but chance.
     """
     seen: list[tuple[float, Opponents]] = []
 
     def look() -> Opponents:
+        run = find_run()
+        if run is None:
+            return Opponents()
         try:
             champion = run.champion()
-            return Opponents(None if champion is None else champion.network, tuple(run.networks()))
-        except (RunError, StorageError, OSError, KeyError, ValueError):
-            return Opponents(None, ())
+            name = None if champion is None else champion.network
+            return Opponents(name, tuple(run.networks()), run.config.game)
+        except (RunError, StorageError, OSError, KeyError, TypeError, ValueError):
+            return Opponents(game=run.config.game)
 
     def opponents() -> Opponents:
         if not seen or now() - seen[0][0] > FRESH_SECONDS:
@@ -66,26 +76,26 @@ class Playground:
     Attributes:
         sessions: the games.
         opponents: whom one can play now.
-        game: what is played if nobody says otherwise: the run's own board, komi and rules.
         access: who may play.
     """
 
     sessions: PlaySessions
     opponents: Callable[[], Opponents]
-    game: GameConfig
     access: Access
 
     def default(self) -> Setting:
-        """The game that is offered first.
+        """The game that is offered first: the champion, at what it learned to play.
 
         Rules by which one may leave dead stones on the board are offered in place of those that have them captured,
         which are meant for programs.
         """
-        size = min(max(self.game.board_size, BOARD_SIZES[0]), MAX_BOARD_SIZE)
-        rules = self.game.rules if self.game.rules in AGREED_RULES else "chinese-ogs"
-        komi = min(max(round(2 * self.game.komi) / 2, -MAX_KOMI), MAX_KOMI)
+        opponents = self.opponents()
+        game = opponents.game
+        size = min(max(game.board_size, BOARD_SIZES[0]), MAX_BOARD_SIZE)
+        rules = game.rules if game.rules in AGREED_RULES else "chinese-ogs"
+        komi = min(max(round(2 * game.komi) / 2, -MAX_KOMI), MAX_KOMI)
         visits, seconds = min(100, self.sessions.limits.visits), min(5.0, self.sessions.limits.seconds)
-        return Setting(self.opponents().default, size, komi, rules, visits=visits, seconds=seconds)
+        return Setting(opponents.default, size, komi, rules, visits=visits, seconds=seconds)
 
     def check(self, request: Request) -> None:
         """Refuses whoever may not play.

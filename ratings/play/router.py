@@ -3,26 +3,25 @@
 
 from fastapi import APIRouter
 
-from minigo.run import Run
 from ratings.play.api import api_router
 from ratings.play.guard import Access
 from ratings.play.pages import pages_router
-from ratings.play.playground import Playground, opponents_of
+from ratings.play.playground import FindRun, Playground, opponents_of
 from ratings.play.sessions import PlaySessions
 
 
-def play_router(run: Run, sessions: PlaySessions, *, token: str | None = None) -> APIRouter:
+def play_router(find_run: FindRun, sessions: PlaySessions, *, token: str | None = None) -> APIRouter:
     """The pages below /play and the programs' interface below /api/play.
 
     Args:
-        run: whose networks are the opponents, and whose game is offered first.
+        find_run: gives the run whose networks are the opponents, and whose game is offered first.
         sessions: the games; whoever made them closes them.
         token: what a player must know; None: nothing, for a server that this machine alone reaches.
 
     Raises:
         ValueError: the token is too short.
     """
-    playground = Playground(sessions, opponents_of(run), run.config.game, Access(token))
+    playground = Playground(sessions, opponents_of(find_run), Access(token))
     router = APIRouter()
     router.include_router(api_router(playground))
     router.include_router(pages_router(playground))
