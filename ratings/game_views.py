@@ -257,7 +257,12 @@ def live_game(game: Mapping[str, Any]) -> dict[str, Any] | None:
     rules = text(game, "rules") or ""
     if type(size) is not int or not 2 <= size <= 19 or not isinstance(moves, list) or len(moves) > LIVE_MOVES:
         return None
-    if not isinstance(komi, int | float) or rules not in RULES or not all(isinstance(move, str) for move in moves):
+    if (
+        not isinstance(komi, int | float)
+        or not -400 <= komi <= 400
+        or rules not in RULES
+        or not all(isinstance(move, str) for move in moves)
+    ):
         return None
     try:
         named = rules_named(rules)

@@ -6,6 +6,7 @@ It only reads the run. What the pages show is made from the `Snapshot` that `rat
 """
 
 import functools
+import gzip
 import hashlib
 import importlib.resources
 import ipaddress
@@ -22,6 +23,9 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from minigo import __version__
+from ratings.api import router as api_router
+from ratings.live import Viewers
+from ratings.live import router as live_router
 from ratings.pages import SHARED, Site
 from ratings.pages import router as pages_router
 from ratings.rendering import Renderer
@@ -62,6 +66,7 @@ def create_app(watch: Watch, *, hosts: Collection[str] = (), play: APIRouter | N
     shared = {**SHARED, "current": watch.snapshot, "asset": asset_link, "can_play": play is not None}
     app.state.renderer = Renderer(shared)
     app.state.site = Site(watch, app.state.renderer)
+    app.state.viewers = Viewers()
     app.add_middleware(GZipMiddleware, minimum_size=1000)
     app.add_middleware(Guard, hosts=hosts)
     app.add_exception_handler(HTTPException, _refused)
@@ -70,7 +75,8 @@ def create_app(watch: Watch, *, hosts: Collection[str] = (), play: APIRouter | N
     app.include_router(_assets)
     if play is not None:
         app.include_router(play)
-    app.include_router(pages_router)
+    for router in (live_router, api_router, pages_router):
+        app.include_router(router)
     return app
 
 
@@ -176,11 +182,19 @@ def asset_link(name: str) -> str:
 
 
 @_assets.get("/static/{name}")
-def _asset(name: str) -> Response:
+def _asset(request: Request, name: str) -> Response:
     suffix = name[name.rfind(".") :]
     try:
         data = asset_data(name)
     except KeyError:
         raise HTTPException(404, f"there is no asset {name}") from None
-    kind = ASSET_TYPES.get(suffix, "application/octet-stream")
-    return Response(data, media_type=kind, headers={"cache-control": f"public, max-age={ASSET_SECONDS}, immutable"})
+    headers = {"cache-control": f"public, max-age={ASSET_SECONDS}, immutable", "vary": "accept-encoding"}
+    if "gzip" in request.headers.get("accept-encoding", ""):
+        data, headers["content-encoding"] = _packed(name), "gzip"
+    return Response(data, media_type=ASSET_TYPES.get(suffix, "application/octet-stream"), headers=headers)
+
+
+@functools.cache
+def _packed(name: str) -> bytes:
+    """An asset compressed, once: plotly's script is large."""
+    return gzip.compress(asset_data(name), 6)

@@ -63,6 +63,11 @@ class Watch:
         """The run, to read games from; None while there is none."""
         return self._run
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether nobody looks any more."""
+        return self._ended.is_set()
+
     def start(self) -> None:
         """Looks, and goes on looking in a thread of its own until `close`."""
         self._thread = threading.Thread(target=self._go_on, name="watch", daemon=True)

@@ -81,7 +81,7 @@ LAYERS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             "minigo.status",
             "minigo.gates",
         ),
-        ("numpy", "scipy", "matplotlib", "fastapi", "starlette", "jinja2", "markupsafe"),
+        ("numpy", "scipy", "matplotlib", "fastapi", "starlette", "pydantic", "jinja2", "markupsafe", "uvicorn"),
     ),
     "ratings.play": (
         ("ratings.play.*", "ratings.board_svg", "ratings.rendering", *PLAYERS, *DATA, "minigo.engines.*"),
