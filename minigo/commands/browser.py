@@ -16,10 +16,9 @@ from minigo.config import Config
 from minigo.flags import UsageError
 
 if TYPE_CHECKING:
-    from fastapi import APIRouter
-
     from minigo.inference.process import ProcessEvaluator
     from minigo.run import Run
+    from ratings.play.router import PlayRouter
 
 
 def define_play(values: FlagValues) -> None:
@@ -36,7 +35,7 @@ def define_play(values: FlagValues) -> None:
 @contextmanager
 def playing(
     find_run: "Callable[[], Run | None]", config: Config, *, host: str, token: str | None
-) -> "Iterator[APIRouter | None]":
+) -> "Iterator[PlayRouter | None]":
     """The pages on which one plays, for as long as the dashboard is served; None where one may not.
 
     Args:

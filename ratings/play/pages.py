@@ -267,7 +267,7 @@ async def versions(playground: Playground, game_id: str) -> AsyncIterator[str]:
 
     try:
         sessions.watch(game_id, listener)
-        while True:
+        while not sessions.is_dismissed:
             changed.clear()
             yield f"data: {sessions.view(game_id).version}\n\n"
             await asyncio.sleep(LEAST_BETWEEN_SECONDS)

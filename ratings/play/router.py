@@ -10,7 +10,23 @@ from ratings.play.playground import FindRun, Playground, opponents_of
 from ratings.play.sessions import PlaySessions
 
 
-def play_router(find_run: FindRun, sessions: PlaySessions, *, token: str | None = None) -> APIRouter:
+class PlayRouter(APIRouter):
+    """The routes of playing.
+
+    Args:
+        sessions: the games.
+    """
+
+    def __init__(self, sessions: PlaySessions) -> None:
+        super().__init__()
+        self._sessions = sessions
+
+    def end_streams(self) -> None:
+        """Ends the event streams, which else would keep a server from ending; browsers ask again later."""
+        self._sessions.dismiss()
+
+
+def play_router(find_run: FindRun, sessions: PlaySessions, *, token: str | None = None) -> PlayRouter:
     """The pages below /play and the programs' interface below /api/play.
 
     Args:
@@ -22,7 +38,7 @@ def play_router(find_run: FindRun, sessions: PlaySessions, *, token: str | None 
         ValueError: the token is too short.
     """
     playground = Playground(sessions, opponents_of(find_run), Access(token))
-    router = APIRouter()
+    router = PlayRouter(sessions)
     router.include_router(api_router(playground))
     router.include_router(pages_router(playground))
     return router

@@ -165,6 +165,7 @@ class PlaySessions:
         self._sessions: OrderedDict[str, _Session] = OrderedDict()  # those used last at the end
         self._dropped: OrderedDict[str, None] = OrderedDict()
         self._sweeper: threading.Thread | None = None
+        self._dismissed = False
         self._closed = threading.Event()
 
     # Games come and go.
@@ -271,6 +272,18 @@ class PlaySessions:
         with self._lock:
             if game_id in self._sessions:
                 self._sessions[game_id].listeners.discard(listener)
+
+    def dismiss(self) -> None:
+        """Says to all who watch that nothing more will come, as before the server ends."""
+        with self._lock:
+            self._dismissed = True
+            for session in self._sessions.values():
+                self._tell(session)
+
+    @property
+    def is_dismissed(self) -> bool:
+        """Whether nothing more will come."""
+        return self._dismissed
 
     def rest(self, game_id: str) -> None:
         """Stops thinking about a game that nobody watches; it goes on with `wake`."""

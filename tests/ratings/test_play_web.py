@@ -404,6 +404,20 @@ def test_the_stream_tells_of_changes_and_of_the_end():
     assert events[-1] == "event: gone\ndata: 0\n\n"
 
 
+def test_streams_end_before_the_server_does():
+    with playing(Networks()) as sessions:
+        playground = Playground(sessions, opponents_of(lambda: None), Access(None))
+        game_id = sessions.create(Setting(board_size=5))
+
+        async def listen() -> list[str]:
+            stream = versions(playground, game_id)
+            await anext(stream)
+            sessions.dismiss()
+            return [event async for event in stream]
+
+        assert asyncio.run(asyncio.wait_for(listen(), 5)) == []
+
+
 def test_who_closes_the_stream_is_forgotten_and_the_engine_rests(monkeypatch):
     monkeypatch.setattr("ratings.play.pages.REST_SECONDS", 0.05)
     fakes = Networks()
