@@ -29,7 +29,7 @@ _BASE: Final = re.compile(r' data-base="[^"]*"')
 _SHARD: Final = re.compile(r"/(?:games|holdout)/[^/]+/[^/]+")
 _SELFPLAY_GAME: Final = re.compile(r"(/(?:games|holdout)/[^/]+/[^/]+/\d+)(/game\.sgf)?")
 _MATCH_GAME: Final = re.compile(r"(/matches/[^/]+/\d+)(/game\.sgf)?")
-_LEFT_OUT: Final = re.compile(r"/(events|play)\b.*|.*/weights\.safetensors")
+_LEFT_OUT: Final = re.compile(r"/(events|play)\b.*|.*/weights")
 
 _log = logging.getLogger(__name__)
 

@@ -178,7 +178,7 @@ def network(request: Request, site: AnySite, name: Name) -> Response:
     return site.page(request, "network.html", make)
 
 
-@router.get("/networks/{name}/weights.safetensors", response_class=Response)
+@router.get("/networks/{name}/weights", response_class=Response)
 def weights(site: AnySite, name: Name) -> Response:
     """A network's weights, checked against the hash they were published with."""
     if name not in site.snapshot.networks:

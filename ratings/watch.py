@@ -116,7 +116,7 @@ class Watch:
         try:
             self._run = Run.open(self.url, self._note)
         except RunError as error:
-            self._note("run.json", str(error))
+            self._note("settings", str(error))
             storage = storage_at(self.url)
             if self._run is None and next(storage.list(""), None) is not None:
                 self._run = Run(storage, Config(), self._note)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The command that shows: `dashboard`, and the dashboard that `loop` serves while it works.
 
-The loop's dashboard is a process of its own with the lowest claim on the processor (`python -m
-minigo.commands.dashboard`): it takes no time from self-play, and whatever befalls it does not end the loop.
+The loop's dashboard is a process of its own (`minigo.commands.showing`), so that it takes little time from self-play,
+and whatever befalls it does not end the loop.
 """
 
 import contextlib
@@ -26,7 +26,6 @@ from minigo.flags import Command, UsageError, required, resolve_config
 
 LOOPBACK: Final = "127.0.0.1"
 DEFAULT_PORT: Final = 8080
-NICENESS: Final = 10  # of the loop's dashboard
 END_SECONDS: Final = 5.0
 
 _log = logging.getLogger(__name__)
@@ -75,7 +74,7 @@ def _dashboard(values: FlagValues, stop: Event) -> int:
         print(f"{url}: {address_of(listener)} (Ctrl-C ends it)", flush=True)
 
     config = resolve_config(values, _stored_config(url))
-    _serve(url, config, listener, names, values.host, values.play_token, stop, tell)
+    serve(url, config, listener, names, values.host, values.play_token, stop, tell)
     return 0
 
 
@@ -90,7 +89,7 @@ def _stored_config(url: str) -> Config:
         return Config()
 
 
-def _serve(
+def serve(
     url: str,
     config: Config,
     listener: socket.socket,
@@ -100,7 +99,18 @@ def _serve(
     stop: Event,
     tell: Any = lambda: None,
 ) -> None:
-    """Serves the dashboard of a run, with playing where one may, until it is told to stop."""
+    """Serves the dashboard of a run, with playing where one may, until it is told to stop.
+
+    Args:
+        url: the run, which may not be there yet.
+        config: how its networks play, and the machine's settings.
+        listener: where to serve.
+        names: under which this machine may be asked, beside its addresses.
+        host: the address that is served on.
+        token: what players must know; None: there is none.
+        stop: ends it.
+        tell: called once it serves.
+    """
     from ratings.server import create_app
     from ratings.serving import served
     from ratings.watch import Watch
@@ -134,7 +144,14 @@ def loop_dashboard(url: str, config: Config, port: int) -> Iterator[None]:
         _log.info("%s; taking a free port", error)
         listener = listening(LOOPBACK, 0)
     with listener:
-        command = [sys.executable, "-m", __name__, url, json.dumps(config.to_dict()), str(listener.fileno())]
+        command = [
+            sys.executable,
+            "-m",
+            "minigo.commands.showing",
+            url,
+            json.dumps(config.to_dict()),
+            str(listener.fileno()),
+        ]
         child = subprocess.Popen(command, stdin=subprocess.PIPE, pass_fds=[listener.fileno()], start_new_session=True)
         _log.info("dashboard: %s", address_of(listener))
     ended = Event()
@@ -162,22 +179,6 @@ def _end(child: "subprocess.Popen[bytes]") -> None:
         child.wait()
 
 
-def main(arguments: list[str]) -> None:
-    """Serves until the loop that started this process closes its pipe, or is no more."""
-    os.nice(NICENESS)
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="dashboard: %(message)s")
-    url, config, descriptor = arguments
-    stop = Event()
-
-    def wait() -> None:
-        sys.stdin.buffer.read()
-        stop.set()
-
-    threading.Thread(target=wait, name="parent", daemon=True).start()
-    listener = socket.socket(fileno=int(descriptor))
-    _serve(url, Config.from_dict(json.loads(config)), listener, [LOOPBACK], LOOPBACK, None, stop)
-
-
 DASHBOARD = Command(
     name="dashboard",
     summary="a web dashboard of a run: ratings, gate, networks, games, training; never writes to it",
@@ -197,6 +198,3 @@ DASHBOARD = Command(
     run=_dashboard,
     fields=("machine.backend", "machine.precision", "machine.threads", "search.c_puct"),
 )
-
-if __name__ == "__main__":
-    main(sys.argv[1:])

@@ -13,9 +13,15 @@
       new Promise((resolve, reject) => {
         const script = document.createElement("script");
         script.src = library;
-        script.onload = resolve;
+        script.onload = () => {
+          delete document.head.appendChild;
+          resolve();
+        };
         script.onerror = reject;
         document.head.append(script);
+        // While it loads, plotly adds a style for maps, which this page's policy refuses and nobody needs.
+        const append = document.head.appendChild;
+        document.head.appendChild = (node) => (node.nodeName === "STYLE" ? node : append.call(document.head, node));
       });
     return loading;
   };
