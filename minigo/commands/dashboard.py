@@ -122,6 +122,8 @@ def serve(
         stack.enter_context(served(create_app(watch, hosts=names, play=play), listener))
         tell()
         stop.wait()
+        if play is not None:
+            play.end_streams()  # which else would keep the server from ending
 
 
 @contextlib.contextmanager
