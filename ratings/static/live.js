@@ -56,14 +56,26 @@
     }, 1000 * LEAST_SECONDS);
   };
 
-  const events = new EventSource(source.content);
-  events.addEventListener("seen", (event) => {
-    const seen = JSON.parse(event.data);
-    say("live");
-    if (version !== null && seen.version !== version && parts().length) refresh();
-    version = seen.version;
-    document.dispatchEvent(new CustomEvent("seen", { detail: seen }));
-  });
-  events.addEventListener("error", () => say("not connected; trying again"));
-  window.addEventListener("pagehide", () => events.close());
+  // A hidden page does not listen: browsers allow six connections to a server, for all their tabs together.
+  let events = null;
+  const listen = () => {
+    if (events || document.hidden) return;
+    events = new EventSource(source.content);
+    events.addEventListener("seen", (event) => {
+      const seen = JSON.parse(event.data);
+      say("live");
+      if (version !== null && seen.version !== version && parts().length) refresh();
+      version = seen.version;
+      document.dispatchEvent(new CustomEvent("seen", { detail: seen }));
+    });
+    events.addEventListener("error", () => say("not connected; trying again"));
+  };
+  const leave = () => {
+    if (events) events.close();
+    events = null;
+  };
+  listen();
+  document.addEventListener("visibilitychange", () => (document.hidden ? leave() : listen()));
+  window.addEventListener("pagehide", leave);
+  window.addEventListener("pageshow", listen);
 })();

@@ -207,7 +207,7 @@
     stream.addEventListener("gone", () => { stop(); location.reload(); });
     stream.addEventListener("crowded", () => { stop(); poll = setInterval(refresh, 2000); });
     stream.addEventListener("error", () => {
-      if (stream?.readyState === EventSource.CLOSED) { stop(); setTimeout(listen, 3000); }
+      if (stream?.readyState === EventSource.CLOSED) { stop(); refresh(); setTimeout(listen, 3000); }
     });
   }
   function stop() {
