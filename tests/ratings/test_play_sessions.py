@@ -153,6 +153,27 @@ def test_two_passes_are_counted_with_dead_stones_taken_off():
     assert view.game.outcome.kind in ("passes", "decided")
 
 
+def test_a_hopeless_opponent_resigns_if_it_may():
+    class Hopeless(UniformEvaluator):
+        def evaluate(self, leaves):
+            found = super().evaluate(leaves)
+            whites = leaves.scalars[:, 0] > 0  # komi is for white
+            return found._replace(value=np.where(whites, -1, 1).astype(np.float32))
+
+    moves = {}
+    for may_resign in (True, False):
+        with playing(Networks(Hopeless)) as sessions:
+            game_id = sessions.create(setting(may_resign=may_resign, visits=2, komi=7.5))
+            view = sessions.view(game_id)
+            while view.phase == "your_turn" and len(view.game.moves) < 24:
+                legal = np.flatnonzero(view.game.position.legal_moves()[:-1])
+                sessions.play(game_id, int(legal[0]))
+                view = settled(sessions, game_id)
+            moves[may_resign] = view.game.outcome
+    assert moves[True].result == "B+R"
+    assert moves[False] is None or moves[False].kind != "resign"
+
+
 def test_analysis_is_shown_for_black_and_hidden_again():
     with playing(Networks(), analysis_visits=60) as sessions:
         game_id = sessions.create(setting(human=WHITE))
@@ -242,6 +263,20 @@ def test_few_networks_are_alive_at_once():
             assert len(networks.live) <= 2
         assert [network.name for network in networks.live] == ["000002", "000003"]
     assert networks.live == []
+
+
+def test_a_game_whose_network_gave_way_to_others_gets_it_back():
+    networks = Networks()
+    with playing(networks, networks=2, engines=4) as sessions:
+        ids = [sessions.create(setting(opponent=f"{number:06d}")) for number in range(3)]
+        for game_id in ids:
+            sessions.play(game_id, point("C3"))
+            moves = settled(sessions, game_id).game.moves
+        first = sessions.view(ids[0]).game.moves
+        sessions.play(ids[0], next(move for move in range(25) if move not in {move.move for move in first}))
+        view = settled(sessions, ids[0])
+    assert len(moves) == 2
+    assert (view.trouble, len(view.game.moves)) == (None, 4)
 
 
 def test_a_hundred_idle_games_cost_no_process_and_no_thread():
