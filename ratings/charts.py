@@ -15,9 +15,9 @@ from typing import Any, Final
 
 from markupsafe import Markup
 
-WIDTH: Final = 720
-HEIGHT: Final = 300
-LEFT, RIGHT, TOP, BOTTOM = 58, 14, 14, 44  # of the drawing, around the plot
+WIDTH: Final = 520
+HEIGHT: Final = 270
+LEFT, RIGHT, TOP, BOTTOM = 66, 12, 12, 44  # of the drawing, around the plot
 MAX_POINTS: Final = 400  # of a series; longer ones are thinned evenly
 MAX_ROWS: Final = 100  # of a table
 

@@ -57,7 +57,7 @@ class Site:
         self.watch = watch
         self.renderer = renderer
         self._reader: GameReader | None = None
-        self._pages: OrderedDict[tuple[str, int, int], HTMLResponse] = OrderedDict()
+        self._pages: OrderedDict[tuple[str, int, int], bytes] = OrderedDict()
         self._lock = threading.Lock()
 
     @property
@@ -79,6 +79,11 @@ class Site:
             self._reader = GameReader(run)
         return self._reader
 
+    def forget(self) -> None:
+        """Makes every page anew from now on."""
+        with self._lock:
+            self._pages.clear()
+
     def page(self, request: Request, template: str, make: Callable[[Snapshot], dict[str, Any]]) -> HTMLResponse:
         """A page, made anew if the run has changed since it was made, or some time has passed.
 
@@ -91,15 +96,14 @@ class Site:
         address = f"{request.url.path}?{request.url.query}"
         key = (address, snapshot.version, int(time.monotonic() / PAGE_SECONDS))
         with self._lock:
-            if key in self._pages:
-                self._pages.move_to_end(key)
-                return self._pages[key]
-        page = self.renderer.page(template, snapshot=snapshot, **make(snapshot))
-        with self._lock:
-            self._pages[key] = page
-            while len(self._pages) > KEPT_PAGES:
-                self._pages.popitem(last=False)
-        return page
+            body = self._pages.get(key)
+        if body is None:
+            body = bytes(self.renderer.page(template, snapshot=snapshot, **make(snapshot)).body)
+            with self._lock:
+                self._pages[key] = body
+                while len(self._pages) > KEPT_PAGES:
+                    self._pages.popitem(last=False)
+        return HTMLResponse(body)  # a new one each time: what packs it for the way changes its headers
 
 
 def site_of(request: Request) -> Site:

@@ -192,6 +192,7 @@ def verdict_rows(snapshot: Snapshot) -> list[VerdictRow]:
     for candidate, verdict in sorted(snapshot.verdicts.items(), reverse=True):
         champion = text(verdict, "champion")
         match = f"{candidate}-against-{champion}"
+        played = bool(quantity(verdict, "games"))
         rows.append(
             VerdictRow(
                 candidate,
@@ -199,8 +200,8 @@ def verdict_rows(snapshot: Snapshot) -> list[VerdictRow]:
                 match if match in snapshot.matches else None,
                 verdict.get("promotes") is True,
                 text(verdict, "reason") or "",
-                tuple(quantity(verdict, name) for name in ("wins", "draws", "losses")),
-                tuple(quantity(verdict, name) for name in ("elo", "elo_low", "elo_high")),
+                tuple(quantity(verdict, name) if played else None for name in ("wins", "draws", "losses")),
+                tuple(quantity(verdict, name) if played else None for name in ("elo", "elo_low", "elo_high")),
                 quantity(verdict, "llr"),
             )
         )

@@ -19,6 +19,7 @@ from ratings.snapshot import Match, Snapshot, Speed, Worker, quantity, text
 PAGE_ROWS: Final = 50
 SORTS: Final = ("number", "elo", "games")
 ONE_SIDED: Final = 0.85  # share of games that a colour wins; beyond it something is wrong, or the komi is
+MAX_FINALS: Final = 10
 MIN_GAMES: Final = 100  # before that share means anything
 
 _T = TypeVar("_T")
@@ -186,6 +187,23 @@ def _colors(matches: Sequence[Match], name: str) -> tuple[tuple[int, float], tup
 
 
 @dataclass(frozen=True)
+class FinalRow:
+    """A closing match of the champion.
+
+    Attributes:
+        opponent: whom it met.
+        wins: games that it won, or None where that is not known.
+        games: that were played.
+        elo: (difference, low, high).
+    """
+
+    opponent: str
+    wins: float | None
+    games: float | None
+    elo: tuple[float | None, ...]
+
+
+@dataclass(frozen=True)
 class Overview:
     """The first page.
 
@@ -205,7 +223,7 @@ class Overview:
     now: float
     last_promotion: Mapping[str, Any] | None
     rating: Rating | None
-    finals: Sequence[Mapping[str, Any]]
+    finals: Sequence[FinalRow]
     alarms: Sequence[str]
     chart: Chart
 
@@ -218,17 +236,22 @@ class Overview:
 def overview(snapshot: Snapshot) -> Overview:
     """What the first page shows now."""
     now = time.time()
-    finals = {text(row, "opponent") or "": row for row in snapshot.of_kind("final")}
+    finals = {text(row, "opponent") or "": _final_row(row) for row in snapshot.of_kind("final")}
     return Overview(
         snapshot.speed(now),
         sorted(snapshot.workers.values(), key=lambda worker: -worker.time),
         now,
         snapshot.history[-1] if snapshot.history else None,
         snapshot.ratings.get(snapshot.champion) if snapshot.champion is not None else None,
-        list(finals.values()),
+        list(finals.values())[-MAX_FINALS:],
         list(_alarms(snapshot, now)),
         elo_chart(snapshot, "generation"),
     )
+
+
+def _final_row(row: Mapping[str, Any]) -> FinalRow:
+    elo = tuple(quantity(row, name) for name in ("elo", "elo_low", "elo_high"))
+    return FinalRow(text(row, "opponent") or "", quantity(row, "wins"), quantity(row, "games"), elo)
 
 
 def _alarms(snapshot: Snapshot, now: float) -> list[str]:

@@ -55,14 +55,14 @@
 
   const layoutOf = (figure) => {
     const axis = (title) => ({
-      title: { text: title, font: { size: 12 } },
+      title: { text: title, font: { size: 12 }, standoff: 8 },
       gridcolor: color("--grid"),
       zeroline: false,
       linecolor: color("--line"),
       automargin: true,
     });
     return {
-      height: 300,
+      height: 290,
       margin: { l: 58, r: 14, t: 10, b: 44 },
       paper_bgcolor: "rgba(0,0,0,0)",
       plot_bgcolor: "rgba(0,0,0,0)",
