@@ -97,7 +97,7 @@ class Playground:
         visits, seconds = min(100, self.sessions.limits.visits), min(5.0, self.sessions.limits.seconds)
         return Setting(opponents.default, size, komi, rules, visits=visits, seconds=seconds)
 
-    def check(self, request: Request) -> None:
+    async def check(self, request: Request) -> None:
         """Refuses whoever may not play.
 
         Raises:
