@@ -23,11 +23,11 @@ from minigo.go.record import POLICY_SCALE, GameRecord
 from minigo.go.rules import RULES, rules_named
 from minigo.run import Run
 from minigo.storage import StorageError
+from ratings.board_svg import FAINT
 from ratings.charts import Chart, Level, Series
 from ratings.snapshot import Snapshot, text
 
 KEPT_SHARDS: Final = 32
-LEAST_SHARE: Final = 0.005  # of a policy; less is not drawn
 LIVE_MOVES: Final = 1000  # of a game that is being played; more is no game
 
 
@@ -305,9 +305,10 @@ def _score_chart(scores: Sequence[float | None], move: int) -> Chart:
 
 
 def _sparse(policy: NDArray[np.uint16]) -> list[list[int]]:
-    """[point, thousandths] of what matters."""
-    shares = policy[:-1] / POLICY_SCALE
-    return [[int(point), round(1000 * float(shares[point]))] for point in np.flatnonzero(shares >= LEAST_SHARE)]
+    """[point, probability x POLICY_SCALE] of what is drawn."""
+    points = policy[:-1]
+    drawn = np.flatnonzero(points > FAINT * int(points.max(initial=0)))
+    return [[int(point), int(points[point])] for point in drawn]
 
 
 def result_words(record: GameRecord) -> str:

@@ -6,6 +6,7 @@
   const SVG = "http://www.w3.org/2000/svg";
   const CELL = 24;
   const MARGIN = 30;
+  const POLICY_SCALE = 65535;
 
   const element = (name, attributes, text) => {
     const made = document.createElementNS(SVG, name);
@@ -52,7 +53,7 @@
     }
   };
 
-  // policy: [point, thousandths] pairs, or nothing.
+  // policy: [point, probability x 65535] pairs, or nothing.
   const drawHeat = (board, policy, size) => {
     const group = layer(board, "heatmap");
     const largest = Math.max(0, ...(policy || []).map(([, share]) => share));
@@ -60,7 +61,8 @@
       const [x, y] = place(move, size);
       const opacity = (0.1 + (0.75 * share) / largest).toFixed(2);
       group.append(element("circle", { class: "heat", cx: x, cy: y, r: 10, "fill-opacity": opacity }));
-      if (share >= 10) group.append(element("text", { class: "share", x, y }, Math.round(share / 10)));
+      const percent = (100 * share) / POLICY_SCALE;
+      if (percent >= 1) group.append(element("text", { class: "share", x, y }, percent.toFixed(0)));
     }
   };
 

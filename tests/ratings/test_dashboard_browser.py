@@ -4,6 +4,7 @@
 import contextlib
 import shutil
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from ratings.export import export_site
 from ratings.server import create_app
 from ratings.serving import address_of, listening, served
 from ratings.watch import Watch
-from tests.support.dashboards import add_generation, beat, longer, pages_of, whole_run
+from tests.support.dashboards import add_generation, beat, longer, pages_of, wait_until, whole_run
 
 playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install 'minigo[test]'")
 axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="needs axe: pip install 'minigo[test]'")
@@ -30,6 +31,7 @@ ARGUMENTS = [
 ]
 SIZES = {"desk": {"width": 1280, "height": 900}, "phone": {"width": 375, "height": 740}}
 SERIOUS = ("serious", "critical")
+MARKS = "#board circle, #board .owner, #board .share"
 PATIENCE = 15_000  # milliseconds
 
 
@@ -43,11 +45,11 @@ def browser() -> Iterator[Any]:
 def serving(url: str) -> Iterator[str]:
     """The address of a dashboard that looks at its run often."""
     watch = Watch(url, book=":memory:", look_seconds=0.2)
-    watch.look(survey=True)
     listener = listening("127.0.0.1", 0)
     address = address_of(listener).rstrip("/")
     with contextlib.closing(watch), served(create_app(watch), listener):
         watch.start()
+        wait_until(lambda: watch.snapshot().matches)
         yield address
 
 
@@ -90,7 +92,9 @@ def test_every_page_fits_and_complains_of_nothing(browser, address, shown_run, s
     with Visit(browser, viewport=SIZES[size], color_scheme=colors, java_script_enabled=scripts) as visit:
         for path in pages_of(shown_run):
             visit.page.goto(address + path)
-            if scripts and visit.page.locator("[data-plot]").count():
+            plots = visit.page.locator("[data-plot]")
+            if scripts and plots.count():
+                plots.first.scroll_into_view_if_needed()
                 visit.page.wait_for_selector("[data-plot].has-plot")
             assert visit.page.locator("h1").count() == 1, path
             assert visit.faults == [], path
@@ -139,7 +143,8 @@ def test_a_game_is_stepped_through_with_the_keyboard(browser, address):
 
 def test_what_scripts_draw_is_what_the_server_draws(browser, address, shown_run):
     shard = "/" + shown_run.shards()[0].removesuffix(".parquet")
-    marks = "[...document.querySelectorAll('#board circle, #board rect, #board .share')].map(m => [m.getAttribute('class'), m.getAttribute('cx'), m.getAttribute('cy'), m.textContent].join()).sort()"
+    names = "['class', 'cx', 'cy', 'x', 'y'].map(name => mark.getAttribute(name))"
+    marks = f"[...document.querySelectorAll('{MARKS}')].map(mark => [...{names}, mark.textContent].join()).sort()"
     with Visit(browser, viewport=SIZES["desk"]) as visit:
         page = visit.page
         for game in (f"{shard}/0", "/matches/000001-against-000000/0"):
@@ -205,7 +210,8 @@ def test_hostile_names_run_nothing_in_a_browser(browser, tmp_path):
 def test_the_exported_site_works_from_files(browser, shown_run, tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     folder = tmp_path / "site"
-    export_site(shown_run.url, str(folder))
+    with ThreadPoolExecutor(1) as thread:  # the browser's loop runs in this one
+        thread.submit(export_site, shown_run.url, str(folder)).result()
 
     with Visit(browser, viewport=SIZES["phone"]) as visit:
         page = visit.page
