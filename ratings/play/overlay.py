@@ -32,10 +32,10 @@ def overlay_svg(game: PlayedGame, insight: Insight | None) -> Markup:
     if insight is not None:
         groups.append(_policy(insight, size))
         if insight.ownership_for_black is not None:
-            groups.append(_owners(enumerate(insight.ownership_for_black.ravel().tolist()), size, "ownership"))
+            groups.append(_owners(insight.ownership_for_black.ravel().tolist(), game, "ownership"))
         groups.append(_candidates(insight, size))
     if game.outcome is not None and game.outcome.owner:
-        groups.append(_owners(enumerate(game.outcome.owner), size, "area"))
+        groups.append(_owners(game.outcome.owner, game, "area"))
         groups.append(_dead(game.outcome.dead, size))
     drawing = "".join(groups)
     return Markup(  # noqa: S704 (made of numbers alone)
@@ -43,11 +43,12 @@ def overlay_svg(game: PlayedGame, insight: Insight | None) -> Markup:
     )
 
 
-def _owners(owners: Iterable[tuple[int, float]], size: int, name: str) -> str:
-    """A square for each point, larger the surer its owner is."""
+def _owners(owners: Iterable[float], game: PlayedGame, name: str) -> str:
+    """A square for each point, larger the surer its owner is; none on stones whose owner is whose they are."""
+    size, stones = game.setting.board_size, game.position.board.stones.ravel().tolist()
     drawn = []
-    for point, owner in owners:
-        if abs(owner) < FAINT:
+    for point, owner in enumerate(owners):
+        if abs(owner) < FAINT or owner * stones[point] > 0:
             continue
         x, y = place(point, size)
         side = CELL * 0.5 * float(np.sqrt(min(1.0, abs(owner))))

@@ -225,6 +225,7 @@ def game_context(view: SessionView) -> dict[str, Any]:
             }
             for c in insight.candidates
         ],
+        "area": _area(game),
         "insight": insight,
         "insight_color": None if insight is None else color_name(insight.to_play),
     }
@@ -243,6 +244,13 @@ def _player(game: PlayedGame, color: int, opponent: str) -> dict[str, Any]:
 def _label(game: PlayedGame, status: str) -> str:
     size, last = game.setting.board_size, game.last_vertex
     return f"Board of {size} lines after {len(game.moves)} moves{f', the last at {last}' if last else ''}. {status}."
+
+
+def _area(game: PlayedGame) -> dict[str, int] | None:
+    """Points of each colour, by its name; None where nothing was counted."""
+    if game.outcome is None or not game.outcome.owner:
+        return None
+    return {color_name(color): game.outcome.owner.count(color) for color in (BLACK, WHITE)}
 
 
 def _history(game: PlayedGame) -> list[tuple[int, float]]:
