@@ -14,6 +14,7 @@ from fastapi.responses import HTMLResponse
 from minigo.status import duration
 
 NOTHING: Final = "\N{EN DASH}"  # stands where there is no number
+DAY_SECONDS: Final = 86_400.0
 MINUS: Final = "\N{MINUS SIGN}"
 
 
@@ -62,5 +63,10 @@ def percent(share: float | None, digits: int = 0) -> str:
 
 
 def ago(moment: float | None) -> str:
-    """How long ago a time in seconds since 1970 was."""
-    return NOTHING if moment is None else f"{duration(max(0.0, time.time() - moment))} ago"
+    """How long ago a time in seconds since 1970 was: "45 s ago", "3 min ago", "2 h 5 min ago", "3 days ago"."""
+    if moment is None:
+        return NOTHING
+    seconds = max(0.0, time.time() - moment)
+    if seconds >= 2 * DAY_SECONDS:
+        return f"{seconds // DAY_SECONDS:.0f} days ago"
+    return f"{duration(seconds) if not 60 <= seconds < 3600 else f'{seconds // 60:.0f} min'} ago"

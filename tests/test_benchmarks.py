@@ -34,6 +34,7 @@ def test_every_script_is_run_here_and_by_the_comparison(compare):
     others = {"compare", "measure"}
     others |= {"precision_match", "gnugo_clocks"}  # matches take hours, and have other results than a ratio
     others |= {"gate_errors", "ratings_coverage", "ratings_pairing"}  # simulations: no machine changes what they find
+    others |= {"dashboard_speed", "dashboard_viewers", "dashboard_pictures"}  # of the pages, in seconds
     others |= {"play_sessions"}  # a bound on what idle games cost
     files = {path.stem for path in FOLDER.glob("*.py")} - others
 
