@@ -35,7 +35,7 @@ LEAST_BETWEEN_SECONDS: Final = 0.15  # two events
 STATUS: Final = {
     "your_turn": "Your turn",
     "waiting": "Waiting for a free engine…",
-    "starting": "Starting the network…",
+    "starting": "Starting the network, which takes a while…",
     "thinking": "{opponent} is thinking…",
     "counting": "Counting the game…",
     "broken": "The engine has stopped",

@@ -48,9 +48,9 @@ def run(tmp_path_factory) -> Run:
 
 
 @contextmanager
-def serving(run: Run) -> Iterator[str]:
+def serving(run: Run, token: str | None = None) -> Iterator[str]:
     """A dashboard's address."""
-    with playing(lambda: run, run.config, host="127.0.0.1", token=None) as router:
+    with playing(lambda: run, run.config, host="127.0.0.1", token=token) as router:
         app = create_app(Watch(run.url), play=router)
         config = uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning", timeout_graceful_shutdown=1)
         server = uvicorn.Server(config)
@@ -231,6 +231,35 @@ def test_a_finger_aims_before_it_plays_on_small_points(browser, address):
         page.get_by_role("button", name="Play Q16").tap()
         page.locator(".play-facts dd", has_text=re.compile("^2$")).first.wait_for()
         assert page.locator(".play-moves li").first.text_content() == "Q16"
+
+
+def test_a_game_that_is_open_twice_is_live_in_both_pages(browser, address):
+    with opened(browser) as page, opened(browser, size=PHONE) as other:
+        begin(page, address)
+        other.goto(page.url)
+        page.locator(".play-grid button").first.click()
+        for each in (page, other):
+            each.locator(".play-facts dd", has_text=re.compile("^2$")).first.wait_for()
+        other.get_by_role("button", name="Undo").click()
+        page.locator(".play-facts dd", has_text=re.compile("^0$")).first.wait_for()
+
+
+def test_who_names_the_token_may_play(browser, run):
+    with serving(run, token="a-long-secret-word") as address:  # noqa: S106 (of a test)
+        context = browser.new_context(viewport={"width": PHONE[0], "height": PHONE[1]})
+        page = context.new_page()
+        page.goto(f"{address}/play")
+        check_look(page)
+        page.get_by_label("Play token").fill("a-long-secret-wort")
+        page.get_by_role("button", name="Continue").click()
+        page.get_by_text("That is not the token.").wait_for()
+        page.get_by_label("Play token").fill("a-long-secret-word")
+        page.get_by_role("button", name="Continue").click()
+        begin(page, address)
+        page.goto(f"{address}/play/unknown")
+        page.get_by_role("heading", name="No game here").wait_for()
+        check_look(page)
+        context.close()
 
 
 def test_an_idle_page_asks_for_nothing(browser, address):
