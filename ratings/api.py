@@ -16,6 +16,7 @@ from ratings.pages import AnySite
 from ratings.snapshot import Snapshot
 
 MAX_ROWS: Final = 100_000
+DEFAULT_ROWS: Final = 10_000
 
 TableName = Literal[
     "networks",
@@ -85,7 +86,7 @@ def table_json(
     site: AnySite,
     table: TableName,
     offset: Annotated[int, Query(ge=0, le=10**9)] = 0,
-    limit: Annotated[int, Query(ge=1, le=MAX_ROWS)] = MAX_ROWS,
+    limit: Annotated[int, Query(ge=1, le=MAX_ROWS)] = DEFAULT_ROWS,
 ) -> Response:
     """A table as JSON: `total` rows, and those from `offset` on."""
     rows = tables.TABLES[table](site.snapshot)
@@ -99,7 +100,7 @@ def table_csv(
     site: AnySite,
     table: TableName,
     offset: Annotated[int, Query(ge=0, le=10**9)] = 0,
-    limit: Annotated[int, Query(ge=1, le=MAX_ROWS)] = MAX_ROWS,
+    limit: Annotated[int, Query(ge=1, le=MAX_ROWS)] = DEFAULT_ROWS,
 ) -> Response:
     """A table as CSV with a header."""
     rows = tables.TABLES[table](site.snapshot)

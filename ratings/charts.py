@@ -11,6 +11,7 @@ import json
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final
 
 from markupsafe import Markup
@@ -104,7 +105,7 @@ class Chart:
         """Whether there is nothing to show."""
         return not any(len(series.x) for series in self.series)
 
-    @property
+    @cached_property
     def shown(self) -> list[Series]:
         """The series that have points, thinned."""
         return [series.thinned() for series in self.series if len(series.x)]
@@ -128,7 +129,7 @@ class Chart:
         """The drawing."""
         return Markup(_Drawing(self).svg())  # noqa: S704 (numbers; what is text is escaped there)
 
-    @property
+    @cached_property
     def header(self) -> list[str]:
         """The names of the table's columns."""
         intervals = any(len(series.low) for series in self.series)
@@ -144,13 +145,14 @@ class Chart:
     @property
     def rows(self) -> list[list[str]]:
         """The table's rows, at most MAX_ROWS: the last ones."""
+        has_labels, has_names, has_intervals = ("what" in self.header, "series" in self.header, "to" in self.header)
         rows = []
         for series in self.shown:
-            for i in range(len(series.x)):
-                row = [series.labels[i] if series.labels else ""] if "what" in self.header else []
-                row += [series.name] if "series" in self.header else []
+            for i in range(max(0, len(series.x) - MAX_ROWS), len(series.x)):
+                row = [series.labels[i] if series.labels else ""] if has_labels else []
+                row += [series.name] if has_names else []
                 row += [_plain(series.x[i]), _plain(series.y[i])]
-                if "to" in self.header:
+                if has_intervals:
                     row += [_plain(series.low[i]), _plain(series.high[i])] if series.low else ["", ""]
                 rows.append(row)
         return rows[-MAX_ROWS:]

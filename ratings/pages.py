@@ -95,11 +95,10 @@ class Site:
         snapshot = self.snapshot
         address = f"{request.url.path}?{request.url.query}"
         key = (address, snapshot.version, int(time.monotonic() / PAGE_SECONDS))
-        with self._lock:
+        with self._lock:  # so that of many who ask at once for the same page, one waits for it to be made
             body = self._pages.get(key)
-        if body is None:
-            body = bytes(self.renderer.page(template, snapshot=snapshot, **make(snapshot)).body)
-            with self._lock:
+            if body is None:
+                body = bytes(self.renderer.page(template, snapshot=snapshot, **make(snapshot)).body)
                 self._pages[key] = body
                 while len(self._pages) > KEPT_PAGES:
                     self._pages.popitem(last=False)
