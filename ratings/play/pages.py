@@ -209,7 +209,7 @@ def game_context(view: SessionView) -> dict[str, Any]:
         "board": board_svg(game.position.board.stones, last_move=last, label=_label(game, status)),
         "overlay": overlay_svg(game, insight),
         "cells": [(vertex_from_move(p, size), can_play) for p, can_play in enumerate(playable_points(game))],
-        "players": [_player(game, color, opponent) for color in (BLACK, WHITE)],
+        "players": [_player(game, color) for color in (BLACK, WHITE)],
         "human_color": color_name(setting.human),
         "moves": [vertex_from_move(move.move, size) for move in game.moves],
         "history": _history(game),
@@ -231,11 +231,11 @@ def game_context(view: SessionView) -> dict[str, Any]:
     }
 
 
-def _player(game: PlayedGame, color: int, opponent: str) -> dict[str, Any]:
+def _player(game: PlayedGame, color: int) -> dict[str, Any]:
     is_human = color == game.setting.human
     return {
         "color": color_name(color),
-        "name": "You" if is_human else opponent,
+        "name": "You" if is_human else game.setting.opponent,
         "captures": captures(game)[color],
         "is_to_play": game.outcome is None and not game.is_to_be_counted and game.to_play == color,
     }
