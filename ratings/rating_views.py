@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from minigo.gates import PAIR_SCORES, Score, SprtGate, gate_from_config, log_likelihood_ratio, share_from_elo
 from ratings.charts import Chart, Level, Series
-from ratings.snapshot import Match, Snapshot, quantity, text
+from ratings.snapshot import Match, Snapshot, generation_of, quantity, text
 
 AXES: Final = ("generation", "games", "evaluations", "time")
 AXIS_TITLES: Final = {
@@ -62,7 +62,7 @@ def elo_chart(snapshot: Snapshot, axis: str, identity: str = "elo") -> Chart:
 def _places(snapshot: Snapshot, axis: str) -> dict[str, float]:
     """Where each network stands on an axis; those of which that is not known are left out."""
     if axis == "generation":
-        return {name: float(int(name)) for name in snapshot.networks}
+        return _known({name: generation_of(name) for name in snapshot.networks})
     if axis == "games":
         return _known({name: quantity(info, "games_seen") for name, info in snapshot.infos.items()})
     created = _known({name: quantity(info, "created") for name, info in snapshot.infos.items()})

@@ -6,6 +6,7 @@ What it holds is what the run says; a run may be damaged or foreign, so nothing 
 """
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -16,6 +17,7 @@ from ratings.elo import Rating
 from ratings.ladder import Ladder
 
 FRESH_SECONDS: Final = 60.0  # a worker that has said nothing for so long is late; they speak every ten seconds
+NETWORK_NAME: Final = re.compile(r"[0-9]{1,9}")
 RATE_SECONDS: Final = 900.0  # speeds are means over the last so many seconds of work
 
 
@@ -150,7 +152,8 @@ class Snapshot:
     def games(self) -> int:
         """Self-play games, those of shards in quarantine left out; an estimate, as shards are not opened for it."""
         per_shard = self.config.selfplay.games_per_shard if self.config is not None else 1
-        return (len(self.shards) + len(self.holdout) - len(self.quarantined)) * per_shard
+        refused = sum(path.startswith(("games/", "holdout/")) for path in self.quarantined)
+        return (len(self.shards) + len(self.holdout) - refused) * per_shard
 
     @cached_property
     def match_games(self) -> int:
@@ -227,6 +230,11 @@ class Snapshot:
 def _speed(counts: Mapping[str, Any], seconds: float) -> Speed:
     games, positions, evaluations = (quantity(counts, name) or 0.0 for name in ("games", "positions", "evaluations"))
     return Speed(3600 * games / seconds, 3600 * positions / seconds, evaluations / seconds)
+
+
+def generation_of(name: str) -> int | None:
+    """The number that a network is named by; None where the text is no such name."""
+    return int(name) if NETWORK_NAME.fullmatch(name) else None
 
 
 def text(document: Mapping[str, Any], key: str) -> str | None:

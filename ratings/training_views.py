@@ -2,7 +2,7 @@
 """What the pages about learning show: losses, how much is trained on how many games, and the probed openings."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from minigo.config import Config
 from ratings.charts import Chart, Level, Series
-from ratings.snapshot import Snapshot, quantity, text
+from ratings.snapshot import Snapshot, generation_of, quantity, text
 
 HEADS: Final = {"policy": "nats", "value": "nats", "score": "points, Huber", "ownership": "squared error"}
 SHOWN_PROBES: Final = 12
@@ -161,16 +161,18 @@ def spread(found: Sequence[Probe], most: int = SHOWN_PROBES) -> list[Probe]:
 
 def probe_charts(found: Sequence[Probe]) -> list[Chart]:
     """What the openings say over the generations."""
-    numbered = [probe for probe in found if probe.network.isdigit()]
+    numbers = [(probe, generation_of(probe.network)) for probe in found]
+    numbered = {number: probe for probe, number in numbers if number is not None}
 
-    def series(name: str, pairs: list[tuple[Probe, float | None]], tone: int) -> Series:
-        known = [(probe, value) for probe, value in pairs if value is not None]
-        xs, ys = [float(int(probe.network)) for probe, _ in known], [value for _, value in known]
-        return Series(name, xs, ys, labels=[probe.network for probe, _ in known], tone=tone)
+    def series(name: str, what: Callable[[Probe], float | None], tone: int) -> Series:
+        pairs = [(number, probe, what(probe)) for number, probe in sorted(numbered.items())]
+        known = [(number, probe.network, value) for number, probe, value in pairs if value is not None]
+        xs, ys = [x for x, _, _ in known], [y for _, _, y in known]
+        return Series(name, xs, ys, labels=[label for _, label, _ in known], tone=tone)
 
-    values = series("value", [(probe, probe.value) for probe in numbered], 1)
-    leads = series("lead", [(probe, probe.score_lead) for probe in numbered], 2)
-    shares = series("share", [(probe, 100 * probe.certainty) for probe in numbered], 4)
+    values = series("value", lambda probe: probe.value, 1)
+    leads = series("lead", lambda probe: probe.score_lead, 2)
+    shares = series("share", lambda probe: 100 * probe.certainty, 4)
     return [
         Chart(
             "value", "Value of the empty board for Black", "network", "value", [values], [Level("", 0.0)], (-1.0, 1.0)

@@ -83,7 +83,10 @@ class Watch:
 
     def _go_on(self) -> None:
         while not self._ended.is_set():
-            self.look()
+            try:
+                self.look()
+            except Exception:  # noqa: BLE001 (the pages go on with what was seen before)
+                _log.exception("%s could not be looked at", self.url)
             self._ended.wait(self._look_seconds)
         if self._book is not None:
             self._book.close()
