@@ -11,6 +11,7 @@ import threading
 import zlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,7 @@ from cc_kernels.playouts import random_game
 from minigo import __version__
 from minigo.config import Config
 from minigo.data.shards import RANDOM_PLAYOUTS, ShardHeader
+from minigo.go.coords import vertex_from_move
 from minigo.go.position import Position
 from minigo.go.record import POLICY_SCALE, GameRecord
 from minigo.inference.evaluator import Evaluator
@@ -39,6 +41,7 @@ class Progress:
     evaluations: int = 0  # these two count on during a game, the others when its shard is finished
     searches: int = 0
     black_wins: int = 0
+    watched: "Game | None" = field(default=None, repr=False, init=False, compare=False)  # one that is being played
     lock: threading.Lock = field(default_factory=threading.Lock, repr=False, init=False, compare=False)
 
     def add(self, records: Iterable[GameRecord]) -> None:
@@ -63,7 +66,22 @@ class Progress:
 
     def counts(self) -> dict[str, int]:
         """Every count by its name."""
-        return {name: count for name, count in vars(self).items() if name != "lock"}
+        return {name: count for name, count in vars(self).items() if name not in ("watched", "lock")}
+
+    def current_game(self) -> dict[str, Any] | None:
+        """A game that is being played, as a heartbeat tells it: its moves so far as vertices; None: there is none."""
+        game = self.watched
+        if game is None:
+            return None
+        size = game.board.board_size
+        return {
+            "game_id": game.game_id,
+            "network": game.shard.header.network,
+            "board_size": size,
+            "komi": game.board.komi,
+            "rules": game.shard.header.rules,
+            "moves": [vertex_from_move(move, size) for move in list(game.moves)],
+        }
 
 
 @dataclass
@@ -281,6 +299,8 @@ class GamePool:
         game = Game(self._config, shard, shard.started, self._group_of(shard))
         shard.started += 1
         self._games[row] = game
+        if self._progress.watched is None:
+            self._progress.watched = game
         self._networks[game.group].games += 1
         self._start_search(row, game)
 
@@ -305,6 +325,8 @@ class GamePool:
             return
         self._search.trees.stop(row)
         del self._games[row]
+        if self._progress.watched is game:
+            self._progress.watched = None  # the next game that begins is watched
         network = self._networks[game.group]
         network.games -= 1
         game.shard.records.append(game.record())

@@ -411,6 +411,9 @@ class Loop:
                 "phase": self._phase,
                 "generation": self.generation,
                 "status": text,
+                "selfplay": self._selfplay.progress.since(self._counted).counts(),
+                "selfplay_seconds": round(time.monotonic() - self._counted_at, 1),
+                "game": self._selfplay.progress.current_game(),
             },
         )
 

@@ -11,7 +11,7 @@ import json
 import re
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -19,7 +19,15 @@ from typing import Any, Final
 from minigo import __version__
 from minigo.config import Config, ConfigError
 from minigo.documents import CorruptError, Documents, RunError, StaleError, finite, first_free, to_json
-from minigo.storage import AlreadyExists, LocalStorage, NotFound, Storage, Version, storage_at
+from minigo.storage import (
+    AlreadyExists,
+    LocalStorage,
+    NotFound,
+    Storage,
+    StorageError,
+    Version,
+    storage_at,
+)
 
 __all__ = [
     "Champion",
@@ -65,13 +73,22 @@ def shard_stem(path: str) -> str:
 
 
 class Run:
-    """One run. Make it with `create`, `open` or `create_or_resume`."""
+    """One run. Make it with `create`, `open` or `create_or_resume`.
 
-    def __init__(self, storage: Storage, config: Config) -> None:
+    Args:
+        storage: where it is.
+        config: what it was made with.
+        on_damage: told of what is damaged, as (path, reason), which is then left out of what lists it. By default
+            damage is an error: only those who show a run to people want to go on.
+    """
+
+    def __init__(self, storage: Storage, config: Config, on_damage: Callable[[str, str], object] | None = None) -> None:
         self.config = config
         self.url = storage.url
         self._storage = storage
         self._documents = Documents(storage)
+        self._on_damage = on_damage
+        self._read_once: dict[str, dict[str, Any]] = {}  # documents that never change
         self._manifests: dict[str, frozenset[str]] = {}  # immutable, so read once
         self._metrics: dict[str, list[dict[str, Any]]] = {}
         self._next_chunk: dict[str, int] = {}
@@ -103,8 +120,8 @@ class Run:
         return cls(storage, config)
 
     @classmethod
-    def open(cls, url: str) -> "Run":
-        """An existing run, with the config it was made with.
+    def open(cls, url: str, on_damage: Callable[[str, str], object] | None = None) -> "Run":
+        """An existing run, with the config it was made with. `on_damage` is as for the class.
 
         Raises:
             RunError: it is no run, or one of an incompatible version.
@@ -114,7 +131,7 @@ class Run:
         if document is None:
             raise RunError(f"{url} is not a run (missing run.json)")
         try:
-            run = cls(storage, Config.from_dict(document["config"]))
+            run = cls(storage, Config.from_dict(document["config"]), on_damage)
             if run.config.learning_sha256() != document["config_sha256"]:
                 raise ConfigError("its config lacks learning settings of this version, or has been changed")
             return run
@@ -211,8 +228,8 @@ class Run:
 
     def history(self) -> list[dict[str, Any]]:
         """Every promotion, oldest first: network, number, previous, verdict, time."""
-        entries = [self._documents.require(path) for path in self._storage.list("state/history/")]
-        champion, _ = self._documents.read("state/champion.json")
+        entries = list(self._read_all(self._storage.list("state/history/")).values())
+        champion = self._read_all(["state/champion.json"], may_change=True).get("state/champion.json")
         if champion is not None and champion not in entries[-1:]:
             entries.append(champion)  # its promoter was killed, or is about to file it
         return entries
@@ -279,8 +296,8 @@ class Run:
 
     def quarantined(self) -> dict[str, str]:
         """Paths of what was quarantined, each with its reason."""
-        paths = self._storage.list("quarantine/reasons/")
-        return {entry["path"]: entry["reason"] for entry in map(self._documents.require, paths)}
+        entries = self._read_all(self._storage.list("quarantine/reasons/")).values()
+        return {entry["path"]: entry["reason"] for entry in entries}
 
     # The trainer: checkpoint and consumed shards move together, in one swap.
 
@@ -417,7 +434,7 @@ class Run:
     def publish_match_game(self, match: str, index: int, data: bytes) -> bool:
         """Stores a game's record unless that index has one; whether the record in force is this one."""
         try:
-            self._storage.create(f"matches/{_checked(match)}/{index:06d}.parquet", data)
+            self._storage.create(self.match_game_path(match, index), data)
         except AlreadyExists:
             return False
         return True
@@ -426,6 +443,11 @@ class Run:
         """Paths of a match's games by index."""
         paths = self._storage.list(f"matches/{_checked(match)}/")
         return {int(Path(path).stem): path for path in paths if re.search(r"/\d+\.parquet$", path)}
+
+    @staticmethod
+    def match_game_path(match: str, index: int) -> str:
+        """Where a match's game is, if it has been played."""
+        return f"matches/{_checked(match)}/{index:06d}.parquet"
 
     def all_match_games(self) -> list[tuple[str, int, str]]:
         """(match, index, path) of every game of every match, sorted; one listing for all of them."""
@@ -445,8 +467,8 @@ class Run:
 
     def verdicts(self) -> dict[str, dict[str, Any]]:
         """The verdict on each candidate that was judged."""
-        paths = [path for path in self._storage.list("matches/") if path.endswith("/verdict.json")]
-        return {verdict["candidate"]: verdict for verdict in map(self._documents.require, paths)}
+        paths = (path for path in self._storage.list("matches/") if path.endswith("/verdict.json"))
+        return {verdict["candidate"]: verdict for verdict in self._read_all(paths).values()}
 
     # Metrics, heartbeats and reports: for people; nothing above depends on them.
 
@@ -471,7 +493,13 @@ class Run:
         rows: list[dict[str, Any]] = []
         for path in self._storage.list(f"metrics/{_checked(role)}/"):
             if path not in self._metrics:
-                self._metrics[path] = [json.loads(line) for line in self.read(path).splitlines()]
+                try:
+                    self._metrics[path] = _metric_rows(self.read(path))
+                except (ValueError, TypeError, LookupError, StorageError) as error:
+                    if self._on_damage is None:
+                        raise
+                    self._on_damage(path, f"{self.url}/{path} holds no rows of numbers: {error!r}")
+                    continue
             rows += self._metrics[path]
         return sorted(rows, key=lambda row: float(row["time"]))
 
@@ -482,18 +510,45 @@ class Run:
 
     def heartbeats(self) -> dict[str, dict[str, Any]]:
         """The last word of each worker."""
-        return {Path(path).stem: self._documents.require(path) for path in self._storage.list("heartbeats/")}
+        documents = self._read_all(self._storage.list("heartbeats/"), may_change=True)
+        return {Path(path).stem: document for path, document in documents.items()}
 
     def write_report(self, name: str, data: bytes) -> str:
         """Stores a page or picture about the run over the one before it, and returns its URL."""
         self._documents.put_latest(_checked(name), data)
         return f"{self.url}/{name}"
 
+    def about(self) -> dict[str, Any]:
+        """What was stored when it was made, the config included: times and versions."""
+        return self._documents.require("run.json")
+
     def tensorboard_folder(self, role: str) -> Path | None:
         """Where a local run keeps a role's TensorBoard events; None where the run is not local."""
         if not isinstance(self._storage, LocalStorage):
             return None
         return self._storage.root / "tensorboard" / _checked(role)
+
+    def _read_all(self, paths: Iterable[str], *, may_change: bool = False) -> dict[str, dict[str, Any]]:
+        """The documents at these paths, each read once unless it may change; some are left out if `on_damage` is there.
+
+        Raises:
+            RunError: one is damaged or gone, and nobody wants to be told of it instead.
+        """
+        found = {}
+        for path in paths:
+            document = self._read_once.get(path)
+            try:
+                if document is None:
+                    document, _ = self._documents.read(path)
+            except (RunError, StorageError) as error:
+                if self._on_damage is None:
+                    raise
+                self._on_damage(path, str(error))
+            if document is not None:
+                found[path] = document
+                if not may_change:
+                    self._read_once[path] = document
+        return found
 
 
 def is_run(url: str) -> bool:
@@ -525,6 +580,11 @@ def read_network(url: str) -> tuple[bytes, dict[str, Any]]:
     if actual != info.get("weights_sha256"):
         raise CorruptError(f"weights of {url} must have sha256 {info.get('weights_sha256')!s:.12}…, got {actual:.12}…")
     return weights, info
+
+
+def _metric_rows(data: bytes) -> list[dict[str, Any]]:
+    rows = [json.loads(line) for line in data.splitlines()]
+    return [{**row, "time": float(row["time"])} for row in rows]
 
 
 def _exists(storage: Storage, path: str) -> bool:

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from minigo.data.shards import ShardError, read_shard
 from minigo.match import points_from_record
-from minigo.run import Run
+from minigo.run import Run, RunError
 from ratings.elo import Result, Setting
 
 BOOK_VERSION: Final = 1
@@ -100,7 +100,12 @@ class Book:
     def _add_networks(self) -> None:
         known = {name for (name,) in self._database.execute("SELECT name FROM networks")}
         new = [name for name in self._run.networks() if name not in known]
-        rows = [(name, self._run.network_info(name).get("parent")) for name in new]
+        rows = []
+        for name in new:
+            try:
+                rows.append((name, _text(self._run.network_info(name), "parent")))
+            except RunError as error:
+                _log.warning("a network is left out: %s", error)
         with self._database:
             self._database.executemany("INSERT OR IGNORE INTO networks VALUES (?, ?)", rows)
 
@@ -108,8 +113,12 @@ class Book:
         known = {name for (name,) in self._database.execute("SELECT name FROM matches")}
         rows = []
         for name in self._run.matches():
-            spec = self._run.match_spec(name) if name not in known else None
-            if spec is not None:
+            try:
+                spec = self._run.match_spec(name) if name not in known else None
+            except (RunError, KeyError) as error:
+                _log.warning("match %s is left out: %s", name, error)
+                continue
+            if isinstance(spec, dict):
                 rows.append((name, *(_text(spec, key) for key in ("kind", "player", "opponent", "opponent_player"))))
         with self._database:
             self._database.executemany("INSERT OR IGNORE INTO matches VALUES (?, ?, ?, ?, ?)", rows)
@@ -152,6 +161,16 @@ class Book:
         query = "SELECT COUNT(*) FROM games JOIN matches ON games.match = matches.name WHERE matches.kind = 'rating'"
         games: int = self._database.execute(query).fetchone()[0]
         return games // 2
+
+    def matches(self) -> list[tuple[str, str | None, str | None, str | None, str | None]]:
+        """(name, kind, player, opponent, opponent as a PLAYER) of every match, sorted."""
+        query = "SELECT name, kind, player, opponent, outside FROM matches ORDER BY name"
+        return self._database.execute(query).fetchall()
+
+    def games(self) -> list[tuple[str, int, float | None, str]]:
+        """(match, number, points of Black, fault) of every game, sorted; without a fault there are points."""
+        query = "SELECT match, number, points, fault FROM games ORDER BY match, number"
+        return self._database.execute(query).fetchall()
 
     def faults(self) -> dict[str, str]:
         """Games that do not count, by path, and why."""

@@ -77,8 +77,15 @@ LAYERS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             *PLAYERS,
             "minigo.match",
             "minigo.stored_match",
+            "minigo",
+            "minigo.status",
+            "minigo.gates",
         ),
-        ("numpy", "scipy", "matplotlib"),
+        ("numpy", "scipy", "matplotlib", "fastapi", "starlette", "pydantic", "jinja2", "markupsafe", "uvicorn"),
+    ),
+    "ratings.play": (
+        ("ratings.play.*", "ratings.board_svg", "ratings.rendering", *PLAYERS, *DATA, "minigo.engines.*"),
+        ("numpy", "fastapi", "markupsafe", "pydantic"),
     ),
 }
 """The most specific entry that holds a module decides."""

@@ -99,6 +99,7 @@ def test_contract_flags_exist():
         "match": "player opponent games board_size komi rules search.num_simulations opening_plies sgf_dir json",
         "gtp": "run network search.num_simulations seconds_per_move resign_threshold override_version",
         "analysis": "run network",
+        "dashboard": "run host port export play_token",
         "benchmark": "json board_size seconds network",
         "doctor": "json",
     }
@@ -129,7 +130,8 @@ def test_preset_help_lists_presets(capsys):
         (("loop", "--game.board_size=99"), "[2, 19]"),
         (("loop", "--run=x", "--preset=huge"), "no preset 'huge'"),
         (("loop",), "--run is required"),
-        (("loop", "--run=x", "--dashboard_port=8080"), "no dashboard"),
+        (("dashboard",), "--run is required"),
+        (("dashboard", "--run=x", "--port=70000"), "[0, 65535]"),
         (("match", "--player=random"), "--opponent is required"),
         (("gtp", "--run=x", "--network=y"), "either --run or --network"),
         (("analysis", "--run=x", "--network=y"), "either --run or --network"),

@@ -43,3 +43,10 @@ def test_the_license_is_named_and_present():
     except importlib.metadata.PackageNotFoundError:
         pytest.skip("minigo runs from a source tree that was not installed")
     assert distribution.metadata["License-Expression"] == "Apache-2.0"
+
+
+def test_the_dashboard_has_its_pages_and_scripts():
+    ratings = importlib.resources.files("ratings")
+
+    assert (ratings / "templates" / "base.html").is_file()
+    assert (ratings / "static" / "style.css").is_file()

@@ -6,10 +6,11 @@ become a config is in `minigo.flags`, exit codes and signals are in `minigo.__ma
 """
 
 from minigo.commands.analyzing import ANALYSIS
+from minigo.commands.dashboard import DASHBOARD
 from minigo.commands.learning import EVALUATE, LOOP, SELFPLAY, TRAIN
 from minigo.commands.machine import BENCHMARK, DOCTOR
 from minigo.commands.playing import GTP, MATCH
 from minigo.commands.rating import RATE
 
-COMMANDS = (LOOP, SELFPLAY, TRAIN, EVALUATE, RATE, MATCH, GTP, ANALYSIS, BENCHMARK, DOCTOR)
+COMMANDS = (LOOP, SELFPLAY, TRAIN, EVALUATE, RATE, MATCH, GTP, ANALYSIS, DASHBOARD, BENCHMARK, DOCTOR)
 """In the order in which `minigo --help` lists them."""

@@ -2,8 +2,10 @@
 """What several commands share: the flags of a run, opening it, and loading its networks."""
 
 import functools
+import json
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -15,6 +17,7 @@ from minigo.flags import required, resolve_config
 
 if TYPE_CHECKING:
     from minigo.inference.evaluator import Evaluator
+    from minigo.inference.process import ProcessEvaluator
     from minigo.run import Run
 
 LOADED_NETWORKS: Final = 4
@@ -87,6 +90,20 @@ def evaluator_loader(config: Config) -> "Callable[[str], Evaluator]":
         return load_network(run.network_path(champion.network))
 
     return load
+
+
+def start_network(place: str, config: Config, channels: int) -> "ProcessEvaluator":
+    """Starts a process that loads a network, or a run's champion, and returns at once.
+
+    Args:
+        place: the network's folder, or the run.
+        config: of the machine, and of the game that the network is made ready for.
+        channels: how many callers it evaluates for at the same time.
+    """
+    from minigo.inference.process import ProcessEvaluator
+
+    command = [sys.executable, "-m", "minigo.commands.evaluating", place, json.dumps(config.to_dict())]
+    return ProcessEvaluator(command, channels)
 
 
 def config_of_players(*players: str) -> Config:

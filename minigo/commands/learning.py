@@ -3,20 +3,22 @@
 
 import os
 import socket
+import time
 from threading import Event
 
 from absl.flags import DEFINE_integer, DEFINE_string, FlagValues
 
 from minigo.commands.common import define_run, evaluator_loader, open_run
-from minigo.flags import Command, UsageError, required
+from minigo.commands.dashboard import DEFAULT_PORT, loop_dashboard
+from minigo.flags import Command, required
 
 
 def _define_loop(values: FlagValues) -> None:
     define_run(values)
     DEFINE_integer(
         "dashboard_port",
-        0,
-        "port of the web dashboard; 0: none",
+        DEFAULT_PORT,
+        "port of the web dashboard, or a free one where that is taken; 0: none",
         lower_bound=0,
         upper_bound=65535,
         flag_values=values,
@@ -24,8 +26,6 @@ def _define_loop(values: FlagValues) -> None:
 
 
 def _loop(values: FlagValues, stop: Event) -> int:
-    if values.dashboard_port:
-        raise UsageError("--dashboard_port must be 0: this version has no dashboard")
     from minigo.inference.quiet import start_framework
 
     run = open_run(values, create=True)
@@ -44,7 +44,8 @@ def _loop(values: FlagValues, stop: Event) -> int:
         report=write_report,
         play_rating_games=ChampionAgainstGnuGo(load_evaluator).play,
     )
-    print(run_loop(run, services, stop))
+    with loop_dashboard(run.url, run.config, values.dashboard_port):
+        print(run_loop(run, services, stop))
     return 0
 
 
@@ -53,7 +54,8 @@ LOOP = Command(
     summary="the whole system on one machine: plays itself, trains, evaluates, promotes",
     description="""Starts from a network that knows nothing, and repeats: play games against itself, train
     on them, let the new network play the champion, promote it if it wins. Prints what it does and how far
-    it is, and at the end what it learned; <run>/report.html has the curves.
+    it is, and at the end what it learned; <run>/report.html has the curves. Meanwhile a web dashboard shows
+    all of it live (--dashboard_port).
 
     A run is a folder. The same command resumes it after Ctrl-C, a crash or a power cut. Its learning
     settings are fixed when it starts; --machine.* settings, --minutes and --generations may change.
@@ -105,7 +107,14 @@ def _selfplay(values: FlagValues, stop: Event) -> int:
         share = progress.games / games if games else 0.0
         return share, f"{worker}: {progress.games} games, {progress.positions} positions"
 
-    with StatusDisplay(describe, lambda text: run.heartbeat(worker, {"role": "selfplay", "doing": text})):
+    began = time.monotonic()
+
+    def publish(text: str) -> None:
+        counts, seconds = progress.snapshot().counts(), round(time.monotonic() - began, 1)
+        status = {"role": "selfplay", "doing": text, "selfplay": counts, "selfplay_seconds": seconds}
+        run.heartbeat(worker, {**status, "game": progress.current_game()})
+
+    with StatusDisplay(describe, publish):
         play_worker(
             run,
             worker,

@@ -3,7 +3,6 @@
 
 import json
 import os
-import sys
 from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, Final
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from absl.flags import DEFINE_boolean, DEFINE_float, DEFINE_integer, DEFINE_string, FlagValues
 
 from minigo import __version__
-from minigo.commands.common import config_of_players, define_json, evaluator_loader
+from minigo.commands.common import config_of_players, define_json, evaluator_loader, start_network
 from minigo.config import Config
 from minigo.flags import Command, UsageError, required, resolve_config
 
@@ -217,12 +216,10 @@ class _Network:
     def load(self) -> "Thinking":
         """Starts the process, and waits until it has loaded the network and compiled it for this board."""
         from minigo.engines.thinking import Thinking
-        from minigo.inference.process import ProcessEvaluator
 
         machine = self._config.machine
         threads = machine.threads if machine.threads else os.cpu_count() or 1
-        command = [sys.executable, "-m", "minigo.commands.evaluating", self._place, json.dumps(self._config.to_dict())]
-        self._evaluator = ProcessEvaluator(command, threads)
+        self._evaluator = start_network(self._place, self._config, threads)
         self._evaluator.wait_until_loaded()
         thinking = Thinking(
             self._evaluator,

@@ -157,7 +157,8 @@ class GameTree:
             search.step()
             done = self._now()
             self._steps.append(done - now)
-            if wishes.show is not None and wishes.interval is not None and done - shown >= wishes.interval:
+            is_due = wishes.interval is not None and done - shown >= wishes.interval
+            if wishes.show is not None and is_due and search.visits(0) > 0:
                 shown = done
                 wishes.show(self.analysis(wishes.report))
 

@@ -128,18 +128,32 @@ def game_from_sgf(
     return Position(first, chosen), tuple(moves[len(moves) - board.move_count :])
 
 
-def sgf_from_game(first: Position, moves: Iterable[tuple[int, int]], *, handicap: int = 0) -> bytes:
-    """A game that began from a position, in one variation without a result.
+def sgf_from_game(
+    first: Position,
+    moves: Iterable[tuple[int, int]],
+    *,
+    handicap: int = 0,
+    players: tuple[str, str] | None = None,
+    result: str | None = None,
+) -> bytes:
+    """A game that began from a position, in one variation.
 
     Args:
         first: where it began; stones on its board are set up.
         moves: (color, move) of every move since then.
         handicap: how many of the stones are a handicap.
+        players: the names of Black and White, if they have any.
+        result: as SGF writes it, like "B+3.5" or "W+R"; None: there is none.
     """
     size, stones = first.board_size, first.board.stones
     game = sgf.Sgf_game(size=size)
     root = game.get_root()
-    for name, value in {"AP": ("MiniGo", ""), "KM": first.komi, "RU": first.rules.name}.items():
+    properties: dict[str, Any] = {"AP": ("MiniGo", ""), "KM": first.komi, "RU": first.rules.name}
+    if players is not None:
+        properties["PB"], properties["PW"] = players
+    if result is not None:
+        properties["RE"] = result
+    for name, value in properties.items():
         root.set(name, value)
     if handicap >= 2:
         root.set("HA", handicap)

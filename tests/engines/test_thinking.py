@@ -278,6 +278,18 @@ def test_analyses_are_shown_at_the_interval_and_at_the_end_of_a_decision():
     assert len(seen) == 1
 
 
+def test_nothing_is_shown_before_the_position_itself_has_been_evaluated():
+    time = FakeTime()
+    slow = SlowEvaluator(HashEvaluator(), time, 1.0)  # one batch takes longer than the interval …
+    thinking = Thinking(slow, SearchConfig(num_simulations=20), PlayOptions(), batch_rows=4, now=time)
+    seen: list[Analysis] = []  # … and the root takes two of them
+
+    thinking.decide(empty(), None, interrupted=lambda: False, show=seen.append, interval=0.1)
+
+    assert len(seen) > 1
+    assert seen[0].visits >= 1
+
+
 def test_an_analysis_goes_on_until_interrupted_and_always_shows_something():
     bench = Bench(HashEvaluator())
     seen: list[Analysis] = []

@@ -29,6 +29,7 @@ SMALL_LOOP = (
     "--machine.games_per_thread=8",
     "--machine.threads=2",
     "--minutes=100",
+    "--dashboard_port=0",
 )
 
 

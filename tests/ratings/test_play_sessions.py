@@ -1,0 +1,540 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Many games at once on few engines: what is bounded, what is put away, and what one sees when something breaks."""
+
+import os
+import signal
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from cc_kernels.board import BLACK, WHITE
+from minigo.config import SearchConfig
+from minigo.go.coords import move_from_vertex
+from minigo.inference.evaluator import HashEvaluator, UniformEvaluator
+from ratings.play.game import RANDOM, PlayError, Setting
+from ratings.play.sessions import NoGameError, PlayLimits, PlaySessions
+from tests.support.gtp import wait_until
+from tests.support.playing import Networks, playing, playing_threads, settled, start_process
+from tests.support.thinking import LibertyEvaluator
+
+SHORT = {"engine_idle_seconds": 0.2, "answer_seconds": 0.4, "load_seconds": 0.4}
+
+
+def setting(**more: object) -> Setting:
+    return Setting(**{"opponent": "000001", "board_size": 5, "komi": 0.5, "visits": 8, **more})
+
+
+def point(vertex: str) -> int:
+    return move_from_vertex(vertex, 5)
+
+
+# A game.
+
+
+def test_the_opponent_answers():
+    with playing(Networks()) as sessions:
+        game_id = sessions.create(setting())
+        assert sessions.view(game_id).phase == "your_turn"
+        sessions.play(game_id, point("C3"), ply=0)
+        view = settled(sessions, game_id)
+    assert view.phase == "your_turn"
+    assert len(view.game.moves) == 2
+    assert view.game.moves[1].visits >= 8
+    assert -1 <= view.game.moves[1].value_for_black <= 1
+
+
+def test_the_opponent_begins_where_it_has_black():
+    with playing(Networks()) as sessions:
+        view = settled(sessions, sessions.create(setting(human=WHITE)))
+    assert len(view.game.moves) == 1
+    assert view.phase == "your_turn"
+
+
+@pytest.mark.parametrize("board_size", [5, 6, 13, 19])
+def test_one_network_plays_boards_of_every_size(board_size):
+    networks = Networks()
+    with playing(networks) as sessions:
+        for size in (board_size, 9):
+            game_id = sessions.create(setting(board_size=size))
+            sessions.play(game_id, 2 * size + 2)
+            assert len(settled(sessions, game_id).game.moves) == 2
+    assert len(networks.made) == 1
+
+
+def test_chance_plays_without_any_network():
+    networks = Networks()
+    with playing(networks) as sessions:
+        game_id = sessions.create(setting(opponent=RANDOM))
+        sessions.play(game_id, point("C3"))
+        assert len(settled(sessions, game_id).game.moves) == 2
+        with pytest.raises(PlayError, match="no thoughts"):
+            sessions.show_analysis(game_id, True)
+        sessions.play(game_id, 25)
+        view = settled(sessions, game_id)
+        while view.phase != "over":
+            sessions.play(game_id, 25)
+            view = settled(sessions, game_id)
+    assert networks.made == []
+
+
+def test_what_can_not_be_done_changes_nothing():
+    networks = Networks()
+    with playing(networks, visits=100, seconds=10.0) as sessions:
+        game_id = sessions.create(setting())
+        sessions.play(game_id, point("C3"))
+        before = settled(sessions, game_id)
+        with pytest.raises(PlayError, match="C3 is illegal for black: the point is occupied"):
+            sessions.play(game_id, point("C3"))
+        with pytest.raises(PlayError, match="the game has moved on: it has 2 moves, not 0"):
+            sessions.play(game_id, point("D4"), ply=0)
+        assert sessions.view(game_id) == before
+        with pytest.raises(PlayError, match=r"visits must be in 1..100, got 101"):
+            sessions.create(setting(visits=101))
+        with pytest.raises(PlayError, match=r"seconds must be in 0..10, got 11"):
+            sessions.create(setting(seconds=11.0))
+
+
+def test_nobody_plays_while_the_opponent_thinks():
+    networks = Networks()
+    networks.prepare = lambda network: network.answers.clear()
+    with playing(networks) as sessions:
+        game_id = sessions.create(setting())
+        sessions.play(game_id, point("C3"))
+        with pytest.raises(PlayError, match="not your turn"):
+            sessions.play(game_id, point("D4"))
+
+
+def test_undo_stops_the_opponent_and_its_move_never_comes():
+    networks = Networks()
+    networks.prepare = lambda network: network.answers.clear()
+    with playing(networks) as sessions:
+        game_id = sessions.create(setting())
+        sessions.play(game_id, point("C3"))
+        wait_until(lambda: networks.made and networks.made[0].calls > 0)
+        sessions.undo(game_id)
+        networks.made[0].answers.set()
+        assert sessions.view(game_id).phase == "your_turn"
+        wait_until(lambda: not [name for name in playing_threads() if name == "playing"])
+        assert sessions.view(game_id).game.moves == ()
+        sessions.play(game_id, point("D4"))
+        assert settled(sessions, game_id).game.moves[0].move == point("D4")
+
+
+def test_a_move_takes_no_longer_than_it_may():
+    class Slow(HashEvaluator):
+        def evaluate(self, leaves):
+            time.sleep(0.02)
+            return super().evaluate(leaves)
+
+    with playing(Networks(Slow), visits=1_000_000) as sessions:
+        game_id = sessions.create(setting(visits=1_000_000, seconds=0.5))
+        started = time.monotonic()
+        sessions.play(game_id, point("C3"))
+        view = settled(sessions, game_id)
+    assert time.monotonic() - started < 2.0
+    assert len(view.game.moves) == 2
+
+
+def test_two_passes_are_counted_with_dead_stones_taken_off():
+    with playing(Networks(LibertyEvaluator)) as sessions:
+        game_id = sessions.create(setting(komi=-10.5))
+        moves = iter(("A2", "C3", "D4", "B3", "C4", "D2", "B4", "E4"))
+        view = sessions.view(game_id)
+        while view.phase != "over" and len(view.game.moves) < 20:
+            stones = view.game.position.board.stones
+            has_passed = view.game.last_vertex == "pass"
+            free = [move for move in map(point, moves) if not stones.flat[move]][:1]
+            sessions.play(game_id, 25 if has_passed or not free else free[0])
+            view = settled(sessions, game_id)
+        assert view.trouble is None
+    assert view.game.outcome is not None
+    assert view.game.outcome.kind in ("passes", "decided")
+
+
+def test_a_hopeless_opponent_resigns_if_it_may():
+    class Hopeless(UniformEvaluator):
+        def evaluate(self, leaves):
+            found = super().evaluate(leaves)
+            whites = leaves.scalars[:, 0] > 0  # komi is for white
+            return found._replace(value=np.where(whites, -1, 1).astype(np.float32))
+
+    moves = {}
+    for may_resign in (True, False):
+        with playing(Networks(Hopeless)) as sessions:
+            game_id = sessions.create(setting(may_resign=may_resign, visits=2, komi=7.5))
+            view = sessions.view(game_id)
+            while view.phase == "your_turn" and len(view.game.moves) < 24:
+                legal = np.flatnonzero(view.game.position.legal_moves()[:-1])
+                sessions.play(game_id, int(legal[0]))
+                view = settled(sessions, game_id)
+            moves[may_resign] = view.game.outcome
+    assert moves[True].result == "B+R"
+    assert moves[False] is None or moves[False].kind != "resign"
+
+
+def test_analysis_is_shown_for_black_and_hidden_again():
+    with playing(Networks(), analysis_visits=60) as sessions:
+        game_id = sessions.create(setting(human=WHITE))
+        settled(sessions, game_id)
+        assert sessions.view(game_id).insight is None
+        sessions.show_analysis(game_id, True)
+        wait_until(lambda: (seen := sessions.view(game_id).insight) is not None and seen.is_complete)
+        view = settled(sessions, game_id)
+        insight = view.insight
+        assert insight.to_play == WHITE
+        assert insight.visits >= 60
+        assert insight.winrate_for_black == pytest.approx(1 - insight.candidates[0].winrate, abs=0.5)
+        assert insight.ownership_for_black.shape == (5, 5)
+        assert insight.policy.sum() == pytest.approx(1)
+        sessions.show_analysis(game_id, False)
+        assert sessions.view(game_id).insight is None
+
+
+def test_ownership_is_blacks_whoever_is_to_play():
+    class Stones(UniformEvaluator):
+        def evaluate(self, leaves):
+            own, other = leaves.planes[..., 0], leaves.planes[..., 1]
+            return super().evaluate(leaves)._replace(ownership=own.astype(np.float32) - other)
+
+    owners = []
+    with playing(Networks(Stones), analysis_visits=10) as sessions:
+        for human in (BLACK, WHITE):
+            game_id = sessions.create(setting(human=human))
+            if human == BLACK:
+                sessions.play(game_id, point("C3"))
+            view = settled(sessions, game_id)
+            sessions.show_analysis(game_id, True)
+            wait_until(lambda game_id=game_id: sessions.view(game_id).insight is not None)
+            insight = settled(sessions, game_id).insight
+            stones = view.game.position.board.stones
+            owners.append(np.sign(insight.ownership_for_black[stones != 0]) == np.sign(stones[stones != 0]))
+    assert all(agree.all() for agree in owners)
+
+
+# Bounds.
+
+
+def test_the_game_that_was_idle_for_longest_gives_way():
+    with playing(Networks(), games=3) as sessions:
+        first, second, third = (sessions.create(setting()) for _ in range(3))
+        sessions.view(first)
+        sessions.create(setting())
+        assert sessions.live["games"] == 3
+        sessions.view(first)
+        sessions.view(third)
+        with pytest.raises(NoGameError, match="newer games needed its place") as dropped:
+            sessions.view(second)
+        assert dropped.value.was_dropped
+        with pytest.raises(NoGameError, match="no such game") as unknown:
+            sessions.view("nobody-knows")
+        assert not unknown.value.was_dropped
+
+
+def test_ids_are_not_to_be_guessed():
+    with playing(Networks()) as sessions:
+        ids = {sessions.create(setting(opponent=RANDOM)) for _ in range(50)}
+    assert len(ids) == 50
+    assert min(map(len, ids)) >= 22
+
+
+def test_few_engines_serve_many_games_and_a_game_goes_on_with_a_new_one():
+    networks = Networks()
+    with playing(networks, engines=2) as sessions:
+        ids = [sessions.create(setting()) for _ in range(5)]
+        for game_id in ids:
+            sessions.play(game_id, point("C3"))
+            settled(sessions, game_id)
+            assert sessions.live["engines"] <= 2
+        moves = sessions.view(ids[0]).game.position.legal_moves()
+        sessions.play(ids[0], int(np.flatnonzero(moves)[0]))
+        assert len(settled(sessions, ids[0]).game.moves) == 4
+    assert len(networks.made) == 1
+
+
+def test_few_networks_are_alive_at_once():
+    networks = Networks()
+    with playing(networks, networks=2) as sessions:
+        for number in range(4):
+            game_id = sessions.create(setting(opponent=f"{number:06d}"))
+            sessions.play(game_id, point("C3"))
+            settled(sessions, game_id)
+            assert len(networks.live) <= 2
+        assert [network.name for network in networks.live] == ["000002", "000003"]
+    assert networks.live == []
+
+
+def test_a_game_whose_network_gave_way_to_others_gets_it_back():
+    networks = Networks()
+    with playing(networks, networks=2, engines=4) as sessions:
+        ids = [sessions.create(setting(opponent=f"{number:06d}")) for number in range(3)]
+        for game_id in ids:
+            sessions.play(game_id, point("C3"))
+            moves = settled(sessions, game_id).game.moves
+        first = sessions.view(ids[0]).game.moves
+        sessions.play(ids[0], next(move for move in range(25) if move not in {move.move for move in first}))
+        view = settled(sessions, ids[0])
+    assert len(moves) == 2
+    assert (view.trouble, len(view.game.moves)) == (None, 4)
+
+
+def test_a_hundred_idle_games_cost_no_process_and_no_thread():
+    networks = Networks()
+    with playing(networks, **SHORT) as sessions:
+        ids = [sessions.create(setting()) for _ in range(100)]
+        for game_id in ids:
+            sessions.watch(game_id, lambda: None)
+        for game_id in ids[:5]:
+            sessions.play(game_id, point("C3"))
+            settled(sessions, game_id)
+        assert len(networks.live) == 1
+        wait_until(lambda: not playing_threads())
+        assert networks.live == []
+        assert sessions.live == {"games": 100, "engines": 0, "networks": 0, "waiting": 0}
+        sessions.play(ids[7], point("C3"))
+        assert len(settled(sessions, ids[7]).game.moves) == 2
+
+
+def test_as_many_games_think_at_once_as_there_are_threads():
+    most = [0]
+    thinking = [0]
+    lock = threading.Lock()
+
+    class Counting(HashEvaluator):
+        def evaluate(self, leaves):
+            with lock:
+                thinking[0] += 1
+                most[0] = max(most[0], thinking[0])
+            time.sleep(0.002)
+            with lock:
+                thinking[0] -= 1
+            return super().evaluate(leaves)
+
+    with playing(Networks(Counting), threads=2) as sessions:
+        ids = [sessions.create(setting(visits=30)) for _ in range(8)]
+        for game_id in ids:
+            sessions.play(game_id, point("C3"))
+        assert all(len(settled(sessions, game_id).game.moves) == 2 for game_id in ids)
+    assert most[0] == 2
+
+
+def test_who_comes_when_too_many_wait_is_told_and_may_ask_again():
+    networks = Networks()
+    networks.prepare = lambda network: network.answers.clear()
+    with playing(networks, threads=1, waiting=2) as sessions:
+        ids = [sessions.create(setting()) for _ in range(5)]
+        sessions.play(ids[0], point("C3"))
+        wait_until(lambda: networks.made and networks.made[0].calls > 0)
+        for game_id in ids[1:]:
+            sessions.play(game_id, point("C3"))
+        views = [sessions.view(game_id) for game_id in ids]
+        assert [view.phase for view in views] == ["thinking", "waiting", "waiting", "broken", "broken"]
+        assert "busy with other games" in views[3].trouble
+        networks.made[0].answers.set()
+        settled(sessions, ids[2])
+        sessions.restart(ids[3])
+        assert len(settled(sessions, ids[3]).game.moves) == 2
+
+
+# Troubles.
+
+
+def test_a_network_that_breaks_down_is_reported_and_can_be_started_again():
+    networks = Networks()
+    with playing(networks) as sessions:
+        game_id = sessions.create(setting())
+        sessions.play(game_id, point("C3"))
+        moves = settled(sessions, game_id).game.moves
+        networks.made[0].error = OSError("out of memory")
+        sessions.play(game_id, point("D4") if moves[1].move != point("D4") else point("D3"))
+        view = settled(sessions, game_id)
+        assert view.phase == "broken"
+        assert "out of memory" in view.trouble
+        assert len(view.game.moves) == 3
+        sessions.wake(game_id)
+        assert sessions.view(game_id).phase == "broken"
+        sessions.restart(game_id)
+        view = settled(sessions, game_id)
+        assert (view.phase, view.trouble, len(view.game.moves)) == ("your_turn", None, 4)
+    assert len(networks.made) == 2
+
+
+def test_undo_is_another_way_out_of_trouble():
+    networks = Networks()
+    networks.prepare = lambda network: setattr(network, "error", OSError("broken"))
+    with playing(networks) as sessions:
+        game_id = sessions.create(setting())
+        sessions.play(game_id, point("C3"))
+        assert settled(sessions, game_id).phase == "broken"
+        sessions.undo(game_id)
+        view = sessions.view(game_id)
+    assert (view.phase, view.trouble, view.game.moves) == ("your_turn", None, ())
+
+
+def test_a_network_that_does_not_answer_is_ended():
+    networks = Networks()
+    networks.prepare = lambda network: network.answers.clear()
+    with playing(networks, **SHORT) as sessions:
+        game_id = sessions.create(setting())
+        sessions.play(game_id, point("C3"))
+        view = settled(sessions, game_id)
+        assert view.phase == "broken"
+        assert "network 000001 did not answer for 0.4 s" in view.trouble
+        assert networks.live == []
+
+
+def test_a_network_that_does_not_load_is_given_up():
+    networks = Networks()
+    networks.prepare = lambda network: network.loads.clear()
+    with playing(networks, **SHORT) as sessions:
+        game_id = sessions.create(setting())
+        sessions.play(game_id, point("C3"))
+        wait_until(lambda: sessions.view(game_id).phase == "starting")
+        view = settled(sessions, game_id)
+        assert "network 000001 was not loaded after 0.4 s" in view.trouble
+        wait_until(lambda: networks.live == [])
+
+
+def test_a_network_that_can_not_be_started_is_reported():
+    networks = Networks()
+
+    def prepare(_):
+        raise FileNotFoundError("no weights")
+
+    networks.prepare = prepare
+    with playing(networks) as sessions:
+        game_id = sessions.create(setting())
+        sessions.play(game_id, point("C3"))
+        view = settled(sessions, game_id)
+    assert "network 000001 could not be loaded: no weights" in view.trouble
+
+
+def test_who_undoes_while_a_network_loads_keeps_no_thread():
+    networks = Networks()
+    networks.prepare = lambda network: network.loads.clear()
+    with playing(networks, threads=1) as sessions:
+        game_id, other = sessions.create(setting()), sessions.create(setting(opponent=RANDOM))
+        sessions.play(game_id, point("C3"))
+        wait_until(lambda: sessions.view(game_id).phase == "starting")
+        sessions.undo(game_id)
+        sessions.play(other, point("C3"))
+        assert len(settled(sessions, other).game.moves) == 2
+
+
+def test_a_killed_process_is_reported_and_a_new_one_plays_on():
+    sessions = PlaySessions(start_process, SearchConfig(), PlayLimits())
+    try:
+        game_id = sessions.create(setting())
+        sessions.play(game_id, point("C3"))
+        moves = settled(sessions, game_id).game.moves
+        assert len(moves) == 2
+        process = sessions._networks._live["000001"]._process._process
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait(10)
+        free = next(move for move in range(25) if move not in {moves[0].move, moves[1].move})
+        sessions.play(game_id, free)
+        view = settled(sessions, game_id)
+        assert view.phase == "broken"
+        assert "ended with status -9" in view.trouble
+        sessions.restart(game_id)
+        assert len(settled(sessions, game_id).game.moves) == 4
+    finally:
+        sessions.close()
+
+
+def test_a_stopped_process_is_ended_and_reported():
+    sessions = PlaySessions(start_process, SearchConfig(), PlayLimits(answer_seconds=0.5))
+    try:
+        game_id = sessions.create(setting())
+        sessions.play(game_id, point("C3"))
+        moves = settled(sessions, game_id).game.moves
+        process = sessions._networks._live["000001"]._process._process
+        os.kill(process.pid, signal.SIGSTOP)
+        sessions.play(game_id, next(move for move in range(25) if move not in {moves[0].move, moves[1].move}))
+        assert "did not answer for 0.5 s" in settled(sessions, game_id).trouble
+        assert process.wait(10) == -signal.SIGKILL
+    finally:
+        sessions.close()
+
+
+# Who looks on.
+
+
+def test_watchers_hear_of_every_change_until_they_leave():
+    heard = []
+    with playing(Networks()) as sessions:
+        game_id = sessions.create(setting())
+
+        def listener() -> None:
+            heard.append(sessions.view(game_id).version)
+
+        sessions.watch(game_id, listener)
+        sessions.play(game_id, point("C3"))
+        settled(sessions, game_id)
+        assert heard == sorted(set(heard))
+        assert heard[-1] == sessions.view(game_id).version
+        sessions.leave(game_id, listener)
+        heard.clear()
+        sessions.undo(game_id)
+        assert heard == []
+
+
+def test_looking_at_a_game_does_not_change_it():
+    with playing(Networks()) as sessions:
+        game_id = sessions.create(setting())
+        version = sessions.view(game_id).version
+        sessions.wake(game_id)
+        sessions.wake(game_id)
+        assert sessions.view(game_id).version == version
+
+
+def test_a_game_has_only_so_many_watchers():
+    with playing(Networks(), watchers=2) as sessions:
+        game_id = sessions.create(setting())
+        sessions.watch(game_id, [].clear)
+        sessions.watch(game_id, {}.clear)
+        with pytest.raises(PlayError, match="open in 2 places"):
+            sessions.watch(game_id, lambda: None)
+
+
+def test_nothing_is_thought_when_all_have_left_and_goes_on_when_one_comes_back():
+    networks = Networks()
+    networks.prepare = lambda network: network.answers.clear()
+    with playing(networks) as sessions:
+        game_id = sessions.create(setting())
+
+        def listener() -> None:
+            pass
+
+        sessions.watch(game_id, listener)
+        sessions.play(game_id, point("C3"))
+        wait_until(lambda: networks.made and networks.made[0].calls > 0)
+        sessions.rest(game_id)
+        assert sessions.view(game_id).is_busy  # somebody watches
+        sessions.leave(game_id, listener)
+        sessions.rest(game_id)
+        assert not sessions.view(game_id).is_busy
+        networks.made[0].answers.set()
+        wait_until(lambda: "playing" not in playing_threads())
+        assert len(sessions.view(game_id).game.moves) == 1
+        sessions.wake(game_id)
+        assert len(settled(sessions, game_id).game.moves) == 2
+
+
+def test_a_removed_game_is_gone_with_its_engine():
+    with playing(Networks()) as sessions:
+        game_id = sessions.create(setting())
+        sessions.play(game_id, point("C3"))
+        settled(sessions, game_id)
+        sessions.remove(game_id)
+        assert sessions.live["engines"] == 0
+        with pytest.raises(NoGameError):
+            sessions.play(game_id, point("D4"))
+
+
+def test_limits_that_can_deadlock_are_refused():
+    with pytest.raises(ValueError, match="got 1 networks and 4 engines for 2 threads"):
+        PlayLimits(networks=1, threads=2)
+    with pytest.raises(ValueError, match="games must be 1 or more"):
+        PlayLimits(games=0)
