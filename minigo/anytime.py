@@ -246,6 +246,10 @@ class AnytimeSearch:
         self._search(slot)
         return self._trees.is_done(slot)
 
+    def is_primed(self, slot: int) -> bool:
+        """Whether the evaluation of a slot's root, over its symmetries, is there."""
+        return slot not in self._unprimed
+
     def visits(self, slot: int) -> int:
         """Of a slot's root; 0: it has not been evaluated yet, or the slot is empty."""
         search = self._searches.get(slot)

@@ -141,15 +141,16 @@ class GameTree:
         search, budget = self._search, limits.budget
         search.limit(0, min(limits.visits, MAX_VISITS))
         began, first_visits = self._now(), search.visits(0)
-        shown = look = began
+        shown, look = began, began + budget.soft / _LOOKS
         while not search.is_done(0):
             now = self._now()
             if search.visits(0) > 0:
                 if wishes.interrupted() or now - limits.started + max(self._steps, default=0.0) > budget.hard:
                     return
-                if limits.saves_time and now >= look:
+                if limits.saves_time and now >= look and search.is_primed(0):
                     look = now + budget.soft / _LOOKS
-                    rate = (search.visits(0) - first_visits) / (now - began) if now > began else math.inf
+                    new_visits = search.visits(0) - first_visits
+                    rate = new_visits / (now - began) if new_visits else math.inf  # a kept tree says nothing of it
                     if is_clear(search.analysis(0, pv_moves=1), now - limits.started, limits, rate):
                         return
                 elif not limits.saves_time and now - limits.started >= budget.soft:

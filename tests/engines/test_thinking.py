@@ -3,6 +3,7 @@
 
 import itertools
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -22,7 +23,7 @@ from minigo.go.position import Position
 from minigo.inference.evaluator import Evaluator, HashEvaluator
 from tests.support.area_evaluator import AreaEvaluator
 from tests.support.diagrams import stones_from_diagram
-from tests.support.thinking import FakeTime, LibertyEvaluator, SlowEvaluator, analysis_of
+from tests.support.thinking import FakeTime, LibertyEvaluator, PatientEvaluator, SlowEvaluator, analysis_of
 
 STEP = 0.01  # seconds of a batch
 
@@ -185,6 +186,20 @@ def test_a_move_is_clear_when_policy_and_visits_agree_on_it():
     assert is_clear(analysis_of(empty(), moves, policy=0.95), 0.1, limits(1.0), rate=1000.0)
     assert not is_clear(analysis_of(empty(), moves, policy=0.5), 0.1, limits(1.0), rate=1000.0)
     assert not is_clear(analysis_of(empty(), [("A1", 9, 0.2, 0.0)], policy=0.95), 0.1, limits(1.0), rate=1000.0)
+
+
+def test_a_kept_tree_is_searched_on_before_its_lead_counts_as_too_large():
+    evaluator = PatientEvaluator(HashEvaluator(), 0.002)
+    thinking = Thinking(evaluator, SearchConfig(), PlayOptions(lag_seconds=0.0), batch_rows=8)  # on the real time
+    clock, position = clock_of("byoyomi 0 0.2 1"), empty(9)
+    for _ in range(5):
+        began = time.monotonic()
+        decision = thinking.decide(position, clock, interrupted=lambda: False)
+        assert time.monotonic() - began > 0.2 / 25
+        assert decision.analysis is not None
+        averaged = evaluate_alone(HashEvaluator(), position, None).policy
+        np.testing.assert_allclose(decision.analysis.policy, averaged, atol=1e-5)
+        position = position.play(decision.move)
 
 
 def test_an_unsettled_move_takes_more_than_its_share():
