@@ -29,6 +29,16 @@ def opponent_passed(position: Position) -> bool:
     return bool(position.moves) and position.moves[-1] == (-position.to_play, position.board.pass_move)
 
 
+def is_agreed(position: Position, options: PlayOptions) -> bool:
+    """Whether we leave it to the players to agree on what is dead, where the rules have it so."""
+    return options.friendly_pass and position.rules.name in AGREED_RULES
+
+
+def score_as_it_stands(position: Position) -> float:
+    """The player to move's points less the other's and komi, with every stone alive."""
+    return scoring.score_for_black(position.board) * position.to_play
+
+
 def wants_ending(position: Position, analysis: Analysis) -> bool:
     """Whether `chosen_move` looks at the ending here."""
     return opponent_passed(position) or analysis.moves[0].move == position.board.pass_move
@@ -54,9 +64,9 @@ def chosen_move(position: Position, analysis: Analysis, ending: Ending | None, o
     best = next((move for move in analysis.moves if _is_legal(position, move.move)), None)
     if best is None:
         return passing
-    score = position.score_for_black() * position.to_play
+    score = score_as_it_stands(position)
     agreed = None if ending is None else ending.score_for_black * position.to_play
-    friendly = options.friendly_pass and position.rules.name in AGREED_RULES and agreed is not None
+    friendly = is_agreed(position, options) and agreed is not None
     safe = friendly and ending is not None and _worst_score(position, ending, analysis) > 0
     if opponent_passed(position):
         if safe or (score > 0 and (agreed is None or agreed > 0)):

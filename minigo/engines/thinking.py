@@ -16,7 +16,14 @@ import numpy as np
 
 from minigo.anytime import Analysis, RootOptions
 from minigo.config import SearchConfig
-from minigo.engines.choice import Resignation, chosen_move, cleanup_move, wants_ending
+from minigo.engines.choice import (
+    Resignation,
+    chosen_move,
+    cleanup_move,
+    is_agreed,
+    score_as_it_stands,
+    wants_ending,
+)
 from minigo.engines.clock import Budget, Clock
 from minigo.engines.ending import Ending, ending_of
 from minigo.engines.game_tree import MAX_VISITS, NO_LIMIT, PLAIN, GameTree, Limits, Report, Wishes
@@ -268,9 +275,13 @@ class Thinking:
         return Decision(chosen_move(position, seen, ending, self.options), resigns, analysis)
 
     def _decided(self, position: Position, root: RootOptions, cleanup: bool) -> int:
-        """A move where pass-alive chains and regions decide every point."""
+        """A move where pass-alive chains and regions decide every point.
+
+        Such a game is won or lost, but a pass lets it be counted with what is dead on the board, unless players agree.
+        """
         avoided = {avoid.move for avoid in root.avoid if avoid.color == position.to_play}
-        if cleanup and not avoided:
+        loses = not is_agreed(position, self.options) and score_as_it_stands(position) <= 0
+        if (cleanup or loses) and not avoided:
             return cleanup_move(position, ending_of(position, None), None)
         moves = [move for move in np.flatnonzero(position.legal_moves()).tolist() if move not in avoided]
         return int(moves[-1]) if moves else position.board.pass_move  # a pass is the last of all moves

@@ -337,6 +337,38 @@ def test_a_decided_game_is_passed_and_cleaned_up_only_when_asked():
     assert bench.decide(captured, cleanup=True).move == decided.board.pass_move
 
 
+@pytest.mark.parametrize(
+    ("rules", "komi", "friendly", "expected"),
+    [
+        ("cgos", 22.5, True, "B3"),  # the dead stones and the point between them decide the game
+        ("tromp-taylor", 22.5, True, "B3"),
+        ("chinese", 22.5, True, "pass"),  # the other player agrees on what is dead
+        ("chinese", 22.5, False, "B3"),
+        ("cgos", 19.5, True, "pass"),  # wins as the board stands
+        ("cgos", 30.5, True, "B3"),  # loses in any case
+    ],
+)
+def test_a_decided_game_is_not_lost_by_the_dead_stones_on_the_board(
+    rules: str, komi: float, friendly: bool, expected: str
+):
+    decided = shown(
+        """
+        . X . X .
+        X X X X X
+        O . X . .
+        O X X X X
+        X X . X .
+    """,
+        komi=komi,
+        rules=rules,
+    )
+    bench = Bench(LibertyEvaluator(), friendly_pass=friendly)
+
+    assert vertex_from_move(bench.decide(decided).move, 5) == expected
+    passed = decided.play(decided.board.pass_move, WHITE)
+    assert vertex_from_move(bench.decide(passed).move, 5) == expected
+
+
 def test_a_game_goes_on_after_two_passes_when_asked_to_clean_up():
     agreed = shown(
         """
