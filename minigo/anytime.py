@@ -71,6 +71,12 @@ class RootOptions:
     wide_root_noise: float = 0.0
     symmetries: int = 8
 
+    def allowed(self, position: Position) -> NDArray[np.bool_]:
+        """[A] the legal moves of the root that are not left out."""
+        legal = position.legal_moves()
+        legal[[avoid.move for avoid in self.avoid if avoid.color == position.to_play]] = False
+        return legal
+
 
 @dataclass
 class _Slot:
@@ -280,7 +286,9 @@ class AnytimeSearch:
         """
         search = self._search(slot)
         if search.is_over:
-            return analysis_of_finished(search.position, self._score_weight, ownership)
+            return analysis_of_finished(
+                search.position, self._score_weight, ownership=ownership, moves_ownership=moves_ownership
+            )
         found = report(self._trees, slot, max(1, pv_moves))
         policy = found.priors if search.policy is None else search.policy
         whole, by_move = None, None

@@ -132,7 +132,7 @@ class Resignation:
         if options.resign_threshold == 0.0:
             return False
         threshold, needed = options.resign_threshold, options.resign_moves
-        patient = position.to_play == WHITE and handicap(position) >= 2
+        patient = position.to_play == WHITE and position.handicap > 0
         if patient:
             threshold, needed = threshold + _LATE_DOUBT * (1.0 - threshold), 2 * needed
         ply = len(position.moves)
@@ -140,22 +140,6 @@ class Resignation:
         hopeless = value < -threshold and not (patient and score_lead > -position.board_size)
         self._hopeless[position.to_play] = [*earlier, ply] if hopeless else []
         return hopeless and len(earlier) + 1 >= needed and ply >= 2 * position.board_size
-
-
-def handicap(position: Position) -> int:
-    """Black's lead in stones when the game began: stones that were set up, or Black's moves before White's first.
-
-    An ordinary game has 1: Black's first move.
-    """
-    board, moves = position.board, position.moves
-    played = {color: sum(1 for c, move in moves if c == color and move != board.pass_move) for color in (BLACK, WHITE)}
-    set_up = {
-        color: int(np.count_nonzero(board.stones == color)) + board.captured(color) - played[color]
-        for color in (BLACK, WHITE)
-    }
-    first = next((ply for ply, (color, _) in enumerate(moves) if color == WHITE), len(moves))
-    at_start = sum(1 for color, move in moves[:first] if color == BLACK and move != board.pass_move)
-    return max(set_up[BLACK] - set_up[WHITE], 0) + at_start
 
 
 def _is_legal(position: Position, move: int) -> bool:

@@ -71,11 +71,11 @@ class Wishes:
 
         return Report(self.ownership, self.moves_ownership)
 
-    def shape(self) -> "Shape":
+    def shape(self, *, lone_pass: bool = False) -> "Shape":
         """What is shown of it."""
         from minigo.engines.gtp_formats import Shape
 
-        return Shape(self.dialect, self.least, self.most, self.pv_visits, self.root_info)
+        return Shape(self.dialect, self.least, self.most, self.pv_visits, self.root_info, lone_pass)
 
     def root(self, board_size: int, noise: float = 0.0) -> "RootOptions":
         """What is searched: all but the moves to avoid, and of a colour with `allow` only those."""
@@ -151,11 +151,11 @@ def raw_network(session: "Session", symmetry: str) -> str:
     return "\n".join(raw_network_text(position, thinker.evaluate(position, number), number) for number in shown)
 
 
-def shower(session: "Session", wishes: Wishes) -> "Callable[[Analysis], None]":
-    """What writes an analysis as a line of the reply."""
+def shower(session: "Session", wishes: Wishes, *, lone_pass: bool = False) -> "Callable[[Analysis], None]":
+    """What writes an analysis as a line of the reply, also where there is nothing but a pass if that is wanted."""
     from minigo.engines.gtp_formats import info_line
 
-    shape = wishes.shape()
+    shape = wishes.shape(lone_pass=lone_pass)
 
     def show(analysis: "Analysis") -> None:
         if line := info_line(analysis, shape):
@@ -189,11 +189,7 @@ def _next(left: Iterator[str], key: str) -> str:
 
 def checked_root(root: "RootOptions", position: "Position") -> "RootOptions":
     """The options, if they leave the side to move a move."""
-    legal = position.legal_moves()
-    for avoid in root.avoid:
-        if avoid.color == position.to_play:
-            legal[avoid.move] = False
-    if not legal.any():
+    if not root.allowed(position).any():
         raise GtpError("no legal move is allowed")
     return root
 

@@ -31,8 +31,7 @@ def boardsize(session: "Session", size: int) -> str:
         raise GtpError("unacceptable size")
     session.game = replace(session.game, board_size=size)
     session.clear_board()
-    if session.loader.thinker is not None:
-        session.loader.thinker.prepare(size)
+    session.prepare()
     return ""
 
 

@@ -66,7 +66,7 @@ def _decision(
         position,
         session.clock if timed and session.clock.is_limited else None,
         interrupted=session.must_move,
-        show=None if wishes is None else shower(session, wishes),
+        show=None if wishes is None else shower(session, wishes, lone_pass=True),
         interval=interval,
         report=Report() if wishes is None else wishes.report(),
         root=RootOptions() if root is None else root,

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from minigo.engines.raw_network import RawEvaluation
     from minigo.engines.thinking import Decision, Report
     from minigo.go.position import Position
+    from minigo.go.rules import Rules
 
 LOAD_DELAY: Final = 0.3  # seconds; the first questions come first
 
@@ -167,6 +168,7 @@ class Session:
         name: what `name` answers.
         version: what `version` answers.
         game: board size, komi and rules of the next board.
+        rules: its rules, if others have been asked for since.
         search: how the thinker searches.
         options: how the thinker plays.
         inbox: what the other side has said since.
@@ -189,6 +191,7 @@ class Session:
     loader: Loader
     table: "dict[str, Entry]"
     files: Path | None = None
+    rules: "Rules | None" = None
     wide_root_noise: float = 0.0
     analysis_visits: int | None = None
     analysis_seconds: float | None = None
@@ -206,8 +209,10 @@ class Session:
         """The board as the commands so far have left it."""
         if self._board is None:
             from minigo.engines.gtp_board import GtpBoard  # with numpy: too slow for the first replies
+            from minigo.go.position import Position
 
-            self._board = GtpBoard(self.game)
+            rules = self.game.rules if self.rules is None else self.rules
+            self._board = GtpBoard(Position.empty(self.game.board_size, self.game.komi, rules))
         return self._board
 
     @property
@@ -223,6 +228,11 @@ class Session:
             self.clock = self._clock.started(self._clock.control)
         if self.loader.thinker is not None:
             self.loader.thinker.new_game()
+
+    def prepare(self) -> None:
+        """Lets the thinker get ready for this board size, if it is loaded; otherwise it does so when it is."""
+        if self.loader.thinker is not None:
+            self.loader.thinker.prepare(self.game.board_size)
 
     @property
     def clock(self) -> "Clock":

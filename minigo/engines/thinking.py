@@ -169,7 +169,7 @@ class Thinking:
             waited_seconds: how long ago the move was asked for, if not just now.
         """
         started = self._now() - waited_seconds
-        searched = _reopened(position)
+        searched = position.reopened()
         self._tree.take(searched, root)
         if self._random is not None:
             decision = self._chance(position, searched, self._random, root, Wishes(interrupted, report=report), show)
@@ -217,7 +217,7 @@ class Thinking:
             shown[:] = [analysis]
             show(analysis)
 
-        self._tree.take(_reopened(position), root)
+        self._tree.take(position.reopened(), root)
         budget = NO_LIMIT if seconds is None else Budget(seconds, seconds)
         limits = Limits(MAX_VISITS if visits is None else visits, budget, started)
         self._tree.search(limits, Wishes(interrupted, show_and_note, interval, report))
@@ -246,7 +246,7 @@ class Thinking:
 
     def finished(self, position: Position) -> Ending:
         """How the game would be counted if it ended here. Searches a little; chance knows only what is pass-alive."""
-        searched = _reopened(position)
+        searched = position.reopened()
         if self._random is not None or searched.is_over:
             return ending_of(position, None)
         self._tree.take(searched, _USUAL)
@@ -279,12 +279,11 @@ class Thinking:
 
         Such a game is won or lost, but a pass lets it be counted with what is dead on the board, unless players agree.
         """
-        avoided = {avoid.move for avoid in root.avoid if avoid.color == position.to_play}
+        allowed = root.allowed(position)
         loses = not is_agreed(position, self.options) and score_as_it_stands(position) <= 0
-        if (cleanup or loses) and not avoided:
+        if (cleanup or loses) and not root.avoid:
             return cleanup_move(position, ending_of(position, None), None)
-        moves = [move for move in np.flatnonzero(position.legal_moves()).tolist() if move not in avoided]
-        return int(moves[-1]) if moves else position.board.pass_move  # a pass is the last of all moves
+        return int(np.flatnonzero(allowed)[-1]) if allowed.any() else position.board.pass_move  # the last of all moves
 
     def _cleanup(self, position: Position) -> int:
         """Takes dead stones; without any, passes where the board as it stands says what the ending says."""
@@ -306,10 +305,8 @@ class Thinking:
     ) -> Decision:
         """Chance's move; a search by the rules alone only where somebody wants to see one."""
         move = position.board.pass_move if searched.is_over else player.choose(searched).move
-        avoided = [avoid.move for avoid in root.avoid if avoid.color == position.to_play]
-        if move in avoided:
-            allowed = searched.legal_moves()
-            allowed[avoided] = False
+        allowed = root.allowed(searched)
+        if not allowed[move] and allowed.any():
             move = int(self._draws.choice(np.flatnonzero(allowed)))
         if not position.board.is_legal(move, position.to_play):  # known only to the game's history
             move = position.board.pass_move
@@ -342,13 +339,3 @@ class Thinking:
             cached_positions=self._cached_positions,
             now=self._now,
         )
-
-
-def _reopened(position: Position) -> Position:
-    """The position as if the passes that ended the game had not been made, so that it can be searched.
-
-    Such a position has no history: a move that ko or superko forbid in the game may be legal in it.
-    """
-    if position.board.passes < 2:
-        return position
-    return Position.from_stones(position.board.stones, position.to_play, position.komi, position.rules)
