@@ -119,7 +119,8 @@ class Resignation:
     """
 
     def __init__(self, options: PlayOptions) -> None:
-        self._options = options
+        self.options = options
+        """May be changed during a game."""
         self._hopeless: dict[int, list[int]] = {BLACK: [], WHITE: []}  # plies of decisions, the last ones in a row
 
     def forget(self) -> None:
@@ -128,7 +129,7 @@ class Resignation:
 
     def decides(self, position: Position, value: float, score_lead: float) -> bool:
         """Whether the player to move resigns, whose best move has this value and score."""
-        options = self._options
+        options = self.options
         if options.resign_threshold == 0.0:
             return False
         threshold, needed = options.resign_threshold, options.resign_moves

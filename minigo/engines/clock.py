@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Final, NamedTuple, Self
 
 from cc_kernels.board import BLACK
+from minigo.engines.gtp_table import real_from
 from minigo.go.position import Position
 
 KINDS: Final = ("none", "absolute", "canadian", "byoyomi", "fischer", "fischer-capped")
@@ -341,9 +342,9 @@ def _count(word: str, name: str) -> float:
 
 def _float(word: str, name: str) -> float:
     try:
-        return float(word)
-    except ValueError:
-        raise ValueError(f"{name} must be a number, got {word!r}") from None
+        return real_from(word)
+    except ValueError as error:
+        raise ValueError(f"{name} {error}") from None
 
 
 NO_CLOCK: Final = Clock.started(TimeControl())

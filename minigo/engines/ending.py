@@ -19,6 +19,7 @@ from minigo.go.position import Position
 STATUSES: Final = ("alive", "dead", "seki", "black_territory", "white_territory", "dame")
 """What `Ending.points` can be asked for."""
 _OWNED: Final = 0.5  # an empty point that both colours reach belongs to one if its ownership is surer than this
+_LARGEST_SEKI: Final = 8  # points that two colours share in a seki; a larger region is just open
 
 Chain = tuple[int, ...]
 """Points of a chain, or of a region, in ascending order."""
@@ -67,7 +68,7 @@ def ending_of(position: Position, ownership_for_black: NDArray[np.floating] | No
     owner, dead = _settled(stones, ownership_for_black, dead)
     gone = set(dead)
     living = [chain for chain in chains if chain not in gone]
-    seki = _in_seki(living, stones, owner, certain)
+    seki = set() if ownership_for_black is None else _in_seki(living, stones, owner, certain)
     return Ending(
         owner,
         tuple(chain for chain in living if chain not in seki),
@@ -145,8 +146,8 @@ def _mixed(region: Chain, stones: NDArray[np.int8], ownership_for_black: NDArray
 def _in_seki(
     living: list[Chain], stones: NDArray[np.int8], owner: NDArray[np.int8], certain: NDArray[np.int8]
 ) -> set[Chain]:
-    """Chains of groups that touch points of neither, and have one point of territory at most."""
-    neutral = list(_components(owner == EMPTY, owner))
+    """Chains of groups that touch a few points of neither, and have one point of territory at most."""
+    neutral = [region for region in _components(owner == EMPTY, owner) if len(region) <= _LARGEST_SEKI]
     touched = {point: number for number, region in enumerate(neutral) for point in region}
     territory = _territories(stones, owner, living)
     found: dict[Chain, set[int]] = {}

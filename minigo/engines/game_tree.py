@@ -21,6 +21,7 @@ MAX_VISITS: Final = MOST_VISITS  # of one tree
 NO_LIMIT: Final = Budget(math.inf, math.inf)
 
 _RECENT_STEPS: Final = 16
+_REPORT_SHARE: Final = 0.25  # of the time at most: reports are put off where they take longer than the search
 _LOOKS: Final = 20  # how often, until `soft`, it is looked whether the move is clear
 _CLEAR_SHARE: Final = 0.9  # of visits and of the policy: a move that has both is the only sensible one
 _CLEAR_VISITS: Final = 32  # … from so many visits on
@@ -141,7 +142,8 @@ class GameTree:
         search, budget = self._search, limits.budget
         search.limit(0, min(limits.visits, MAX_VISITS))
         began, first_visits = self._now(), search.visits(0)
-        shown, look = began, began + budget.soft / _LOOKS
+        next_report = began + (math.inf if wishes.interval is None else wishes.interval)
+        look = began + budget.soft / _LOOKS
         while not search.is_done(0):
             now = self._now()
             if search.visits(0) > 0:
@@ -158,9 +160,10 @@ class GameTree:
             search.step()
             done = self._now()
             self._steps.append(done - now)
-            if wishes.show is not None and wishes.interval is not None and done - shown >= wishes.interval:
-                shown = done
+            if wishes.show is not None and wishes.interval is not None and done >= next_report:
                 wishes.show(self.analysis(wishes.report))
+                reported = self._now()
+                next_report = max(done + wishes.interval, reported + (reported - done) * (1 / _REPORT_SHARE - 1))
 
     def _search_of(self, board_size: int) -> AnytimeSearch:
         if self._search is None or self._search.board_size != board_size:

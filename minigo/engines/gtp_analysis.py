@@ -123,7 +123,7 @@ def analyze(dialect: str, session: "Session", given: tuple[str, ...]) -> str:
     root = checked_root(wishes.root(position.board_size, session.wide_root_noise), position)
     session.reply.open()
     session.inbox.wait_for(lambda: session.loader.is_done or session.must_stop())
-    if session.loader.thinker is None and session.loader.error is None:
+    if session.loader.loaded is None and session.loader.error is None:
         return ""  # stopped before there was anybody to think
     session.thinker().analyze(
         position,

@@ -21,7 +21,7 @@ def genmove(session: "Session", color: int, *, cleanup: bool = False) -> str:
 
 def search(session: "Session", color: int, *, timed: bool) -> str:
     """Chooses a move and does not play it."""
-    return _text(session, _decision(session, color, timed=timed))
+    return _text(session, _decision(session, color, timed=timed, plays=False))
 
 
 def restricted_genmove(session: "Session", color: int, moves: tuple[int, ...]) -> str:
@@ -38,7 +38,7 @@ def genmove_analyze(dialect: str, session: "Session", given: tuple[str, ...], *,
     """Chooses a move and shows meanwhile what it thinks; the last line is the move."""
     wishes = parsed_wishes(dialect, given, session.game.board_size)
     color = session.board.position.to_play if wishes.color is None else wishes.color
-    decision = _decision(session, color, wishes=wishes)
+    decision = _decision(session, color, wishes=wishes, plays=plays)
     move = _play(session, color, decision) if plays else _text(session, decision)
     session.reply.line(f"play {move}")
     return ""
@@ -50,6 +50,7 @@ def _decision(
     *,
     cleanup: bool = False,
     timed: bool = True,
+    plays: bool = True,
     root: "RootOptions | None" = None,
     wishes: Wishes | None = None,
 ) -> "Decision":
@@ -71,6 +72,7 @@ def _decision(
         report=Report() if wishes is None else wishes.report(),
         root=RootOptions() if root is None else root,
         cleanup=cleanup,
+        plays=plays,
         waited_seconds=time.monotonic() - asked,  # where the network was still being loaded
     )
     if timed:

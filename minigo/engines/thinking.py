@@ -5,6 +5,7 @@ It puts together how long a move may take (`clock`), the search that is kept fro
 play then (`choice`) and how a game is counted (`ending`).
 """
 
+import copy
 import math
 import threading
 import time
@@ -107,8 +108,7 @@ class Thinking:
 
     def set_options(self, options: PlayOptions, config: SearchConfig | None = None) -> None:
         """Plays on with other options and, if a config is given, searches by that."""
-        self.options = options
-        self._resignation = Resignation(options)
+        self.options = self._resignation.options = options
         if config is not None and config != self._config:
             only_visits = replace(config, num_simulations=self._config.num_simulations) == self._config
             self._config = config
@@ -153,6 +153,7 @@ class Thinking:
         report: Report = PLAIN,
         root: RootOptions = _USUAL,
         cleanup: bool = False,
+        plays: bool = True,
         waited_seconds: float = 0.0,
     ) -> Decision:
         """Chooses a move for the player to move, as fast as the clock demands.
@@ -166,13 +167,15 @@ class Thinking:
             report: what `show` wants to see.
             root: what differs in this search. Where it avoids moves at the root, none of them is chosen.
             cleanup: takes the opponent's dead stones off before it passes, and does not resign.
+            plays: whether the move will be played; what is not leaves chance as it was.
             waited_seconds: how long ago the move was asked for, if not just now.
         """
         started = self._now() - waited_seconds
         searched = position.reopened()
         self._tree.take(searched, root)
         if self._random is not None:
-            decision = self._chance(position, searched, self._random, root, Wishes(interrupted, report=report), show)
+            chance = (self._random, self._draws) if plays else copy.deepcopy((self._random, self._draws))
+            decision = self._chance(position, searched, chance, root, Wishes(interrupted, report=report), show)
         elif searched.is_over:
             decision = Decision(self._decided(position, root, cleanup), False, self._tree.analysis(report))
         else:
@@ -298,16 +301,17 @@ class Thinking:
         self,
         position: Position,
         searched: Position,
-        player: RandomPlayer,
+        chance: tuple[RandomPlayer, np.random.Generator],
         root: RootOptions,
         wishes: Wishes,
         show: Callable[[Analysis], None] | None,
     ) -> Decision:
         """Chance's move; a search by the rules alone only where somebody wants to see one."""
+        player, draws = chance
         move = position.board.pass_move if searched.is_over else player.choose(searched).move
         allowed = root.allowed(searched)
         if not allowed[move] and allowed.any():
-            move = int(self._draws.choice(np.flatnonzero(allowed)))
+            move = int(draws.choice(np.flatnonzero(allowed)))
         if not position.board.is_legal(move, position.to_play):  # known only to the game's history
             move = position.board.pass_move
         if show is None:

@@ -17,7 +17,7 @@ from minigo.engines.clock import Budget, Clock, TimeControl
 from minigo.engines.game_tree import Limits, is_clear
 from minigo.engines.options import PlayOptions
 from minigo.engines.raw_network import evaluate_alone
-from minigo.engines.thinking import Decision, Report, Thinking
+from minigo.engines.thinking import _USUAL, Decision, Report, Thinking
 from minigo.go.coords import move_from_vertex, vertex_from_move
 from minigo.go.position import Position
 from minigo.inference.evaluator import Evaluator, HashEvaluator
@@ -308,6 +308,18 @@ def test_an_analysis_goes_on_until_interrupted_and_always_shows_something():
     assert enough.visits >= seen[-1].visits > found.visits
 
 
+def test_reports_that_take_long_do_not_take_the_time_of_the_search():
+    bench = Bench(HashEvaluator())
+    seen = []
+
+    def show(analysis: Analysis) -> None:
+        seen.append(analysis)
+        bench.time.seconds += 0.1
+
+    bench.thinking.analyze(empty(9), interrupted=lambda: False, show=show, interval=0.01, seconds=4.0)
+    assert 8 <= len(seen) <= 11  # a quarter of the time
+
+
 def test_an_analysis_ends_by_visits_and_by_seconds():
     bench = Bench(HashEvaluator())
     by_visits = bench.thinking.analyze(
@@ -431,6 +443,8 @@ def test_a_hopeless_game_is_resigned_but_not_while_cleaning_up():
 
     assert not bench.decide(late).resign
     assert not bench.decide(later, cleanup=True).resign
+    # What other options a client sets meanwhile makes no difference.
+    bench.thinking.set_options(PlayOptions(resign_threshold=0.5, resign_moves=2, lag_seconds=1.0))
     assert bench.decide(later).resign
     bench.thinking.new_game()
     assert not bench.decide(later).resign
@@ -504,6 +518,20 @@ def test_chance_plays_legal_moves_to_the_end_and_counts_what_is_certain():
     assert thinking.decide(position, None, interrupted=lambda: False).move == position.board.pass_move
     assert thinking.analyze(empty(4), interrupted=lambda: True, show=seen.append, interval=1.0).visits > 0
     thinking.ponder(empty(4), interrupted=lambda: False)  # ends at once
+
+
+def test_a_move_that_is_not_played_leaves_chance_as_it_was():
+    def moves(*asked: bool) -> list[int]:
+        thinking = Thinking.by_chance(SearchConfig(), PlayOptions(), seed=7)
+        avoid = RootOptions(avoid=tuple(Avoid(BLACK, move) for move in range(20)))
+        return [
+            thinking.decide(empty(), None, interrupted=lambda: False, plays=plays, root=root).move
+            for plays in asked
+            for root in (_USUAL, avoid)
+        ]
+
+    assert moves(True, True)[2:] == moves(False, False, True, True)[6:]
+    assert moves(True)[:2] == moves(False, True)[2:]
 
 
 def test_warming_up_evaluates_before_the_first_move_and_leaves_nothing_behind():
