@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from cc_kernels import scoring
 from cc_kernels.board import BLACK, EMPTY, WHITE
 from minigo.anytime import Analysis, MoveAnalysis
-from minigo.engines.ending import Ending
+from minigo.engines.ending import Ending, points_beside
 from minigo.engines.options import AGREED_RULES, PlayOptions
 from minigo.go.position import Position
 
@@ -173,19 +173,9 @@ def _instead_of_pass(position: Position, analysis: Analysis) -> int:
 
 def _liberties(position: Position, chains: list[tuple[int, ...]]) -> set[int]:
     """Empty points beside the chains where the player to move may play."""
-    size, stones = position.board_size, position.board.stones.ravel()
-    found = set()
-    for point in (point for chain in chains for point in chain):
-        row, column = divmod(point, size)
-        for other, inside in (
-            (point - size, row > 0),
-            (point + size, row < size - 1),
-            (point - 1, column > 0),
-            (point + 1, column < size - 1),
-        ):
-            if inside and stones[other] == EMPTY and _is_legal(position, other):
-                found.add(other)
-    return found
+    stones = position.board.stones.ravel()
+    beside = {other for chain in chains for point in chain for other in points_beside(point, position.board_size)}
+    return {point for point in beside if stones[point] == EMPTY and _is_legal(position, point)}
 
 
 def _is_harmless(position: Position, move: int, analysis: Analysis | None) -> bool:

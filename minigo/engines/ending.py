@@ -96,6 +96,19 @@ def statuses(ending: Ending, name: str) -> list[Chain]:
     return list(_components((ending.owner == color) & ~stays.reshape(ending.owner.shape), ending.owner))
 
 
+def points_beside(point: int, board_size: int) -> Iterator[int]:
+    """The two to four points next to a point."""
+    row, column = divmod(point, board_size)
+    if row:
+        yield point - board_size
+    if row < board_size - 1:
+        yield point + board_size
+    if column:
+        yield point - 1
+    if column < board_size - 1:
+        yield point + 1
+
+
 def _is_dead(
     chain: Chain,
     stones: NDArray[np.int8],
@@ -154,7 +167,7 @@ def _in_seki(
     for chain in living:
         if certain.flat[chain[0]] != EMPTY:
             continue
-        beside = {other for point in chain for other in _beside(point, len(stones))}
+        beside = {other for point in chain for other in points_beside(point, len(stones))}
         own = {territory[point] for point in beside if point in territory}
         regions = {touched[point] for point in beside if point in touched}
         if regions and sum(len(region) for region in own) <= 1:
@@ -175,7 +188,7 @@ def _territories(stones: NDArray[np.int8], owner: NDArray[np.int8], living: list
 
 
 def _reached(region: Chain, living: NDArray[np.int8]) -> set[int]:
-    colors = {int(living.flat[other]) for point in region for other in _beside(point, len(living))}
+    colors = {int(living.flat[other]) for point in region for other in points_beside(point, len(living))}
     return colors - {EMPTY}
 
 
@@ -190,20 +203,8 @@ def _components(mask: NDArray[np.bool_], kind: NDArray[np.int8]) -> Iterator[Cha
         unseen.remove(start)
         found = [start]
         for point in found:
-            for other in _beside(point, size):
+            for other in points_beside(point, size):
                 if other in unseen and kinds[other] == kinds[start]:
                     unseen.remove(other)
                     found.append(other)
         yield tuple(sorted(found))
-
-
-def _beside(point: int, size: int) -> Iterator[int]:
-    row, column = divmod(point, size)
-    if row:
-        yield point - size
-    if row < size - 1:
-        yield point + size
-    if column:
-        yield point - 1
-    if column < size - 1:
-        yield point + 1
