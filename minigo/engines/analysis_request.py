@@ -118,7 +118,8 @@ class Query:
 
     def without(self, turns: Collection[Turn]) -> Self:
         """The same request for the other positions only."""
-        return replace(self, turns=tuple(turn for turn in self.turns if turn not in turns))
+        gone = {turn.number for turn in turns}
+        return replace(self, turns=tuple(turn for turn in self.turns if turn.number not in gone))
 
 
 def request_from_line(line: bytes) -> dict[str, Any] | None:

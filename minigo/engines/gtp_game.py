@@ -71,9 +71,11 @@ def showboard(session: "Session") -> str:
     """A diagram, whose turn it is, and prisoners."""
     from minigo.go.coords import color_name
 
-    board = session.board.position.board
-    prisoners = [f"{color_name(color)} has captured {board.captured(-color)}" for color in (1, -1)]
-    return f"\n{session.board.position}\n{', '.join(prisoners)}"
+    position = session.board.position
+    board, points = position.board, position.rules.handicap_points(position.handicap)
+    notes = [f"{color_name(color)} has captured {board.captured(-color)}" for color in (1, -1)]
+    notes += [f"komi holds {points} for the handicap"] if points else []
+    return f"\n{position}\n{', '.join(notes)}"
 
 
 def fixed_handicap(session: "Session", stones: int) -> str:

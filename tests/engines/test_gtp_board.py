@@ -244,7 +244,9 @@ def test_handicap_places_black_stones_and_leaves_the_move_to_white():
 def test_white_gets_what_the_rules_give_for_a_handicap(rules, bonus, komi):
     engine, thinking = engine_with("E5")
     lines = ("boardsize 9", "komi 6.5", f"kata-set-rules {rules}", "kata-get-rules", "fixed_handicap 2", "genmove w")
-    told = json.loads(talk(engine, *lines, "showboard").split("\n\n")[3].removeprefix("= "))
+    replies = talk(engine, *lines, "showboard").split("\n\n")
+    told = json.loads(replies[3].removeprefix("= "))
+    assert (f"komi holds {komi - 6.5:g} for the handicap" in replies[6]) == (bonus != "0")
     assert told["whiteHandicapBonus"] == bonus
     assert thinking.seen[0].komi == engine.board.position.komi == komi
     talk(engine, "komi 0.5", "undo", "undo")

@@ -127,6 +127,22 @@ def test_quit_ends_the_process_at_any_moment_while_it_thinks():
             assert time.monotonic() - began < LEAVE
 
 
+@pytest.mark.slow
+def test_a_network_that_dies_is_loaded_again_once(run):
+    with running(f"--run={run}", "--ponder", "--search.num_simulations=20") as process:
+        assert re.fullmatch(r"= ([A-E][1-5]|pass)", ask(process, "genmove b"))
+        for color, expected in (("w", "= "), ("b", "? internal error: BrokenProcessError")):
+            tasks = Path(f"/proc/{process.pid}/task").glob("*/children")
+            for child in {int(child) for task in tasks for child in task.read_text().split()}:
+                os.kill(child, signal.SIGKILL)
+            time.sleep(0.2)
+            assert ask(process, "clear_board") == "="
+            assert ask(process, f"genmove {color}").startswith(expected)
+        assert ask(process, "name") == "= MiniGo"
+        tell(process, "quit")
+        assert process.wait(10) == 0
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 @pytest.mark.parametrize("line", ["name", "kata-analyze 1"])
 def test_signals_end_the_process_at_once(number, line):
