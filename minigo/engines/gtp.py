@@ -192,11 +192,11 @@ class GtpEngine:
         return thinker
 
     def _end_loading(self) -> None:
+        self._inbox.wake()  # first, for stderr may be closed
         if self._loader.error is None:
+            self._session.prepare()  # another board may have been asked for meanwhile
             sys.stderr.write("GTP ready\n")
             sys.stderr.flush()
-            self._session.prepare()  # another board may have been asked for meanwhile
-        self._inbox.wake()
 
     def _answer(self, command: Command, reply: Reply) -> str:
         entry = self._session.table.get(command.name)

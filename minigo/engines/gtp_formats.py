@@ -84,11 +84,11 @@ def _shown(analysis: Analysis, shape: Shape) -> list[MoveAnalysis]:
     searched = [move for move in analysis.moves if move.visits]
     others = [move for move in analysis.moves if not move.visits]
     shown = list(searched) if searched else [others.pop(0)]
-    candidates = [*others, *analysis.unsearched(analysis.position.legal_moves())]
-    shown += candidates[: max(0, shape.least - len(shown))]
-    shown = shown[: shape.most]
+    if len(shown) < shape.least or all(move.move == passing for move in shown[: shape.most]):
+        others += analysis.unsearched(analysis.position.legal_moves())
+    shown = [*shown, *others[: max(0, shape.least - len(shown))]][: shape.most]
     if [move.move for move in shown] == [passing]:
-        point = next((move for move in (*searched, *candidates) if move.move != passing), None)
+        point = next((move for move in (*searched, *others) if move.move != passing), None)
         if point is not None:
             return [*shown, point]
         return shown if shape.lone_pass else []

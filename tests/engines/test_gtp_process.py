@@ -242,7 +242,7 @@ def test_a_soak_of_10_000_commands_grows_memory_by_less_than_50_mb_and_answers_i
             if number % 500 == 0:
                 ask(process, "kata-genmove_analyze b ownership true")
             line = rng.choice(SOAK)
-            analyses = number % 20 == 0
+            analyses = number % 40 == 0
             if analyses:
                 tell(process, "kata-analyze 1 ownership true movesOwnership true")
                 assert process.stdout is not None
