@@ -89,6 +89,13 @@ class Analysis:
     ownership: NDArray[np.float32] | None = None
     is_over: bool = False
 
+    def unsearched(self, may: NDArray[np.bool_]) -> list[MoveAnalysis]:
+        """Those of some moves that `moves` says nothing of, by the network's policy; [A], whether a move is wanted."""
+        others = may.copy()
+        others[[move.move for move in self.moves]] = False
+        bound = self.value if self.is_over else -1.0
+        return _unsearched(others, self.policy, (self.value, self.score_lead, self.utility), bound)
+
 
 def analyzed_moves(
     found: RootReport, policy: NDArray[np.float32], by_move: NDArray[np.float32] | None
@@ -118,7 +125,11 @@ def analyzed_moves(
         )
         for i in _order(searched, bounds, policy)
     ]
-    return (*moves, *_unsearched(found, policy))
+    others = found.priors > 0
+    others[searched.moves] = False
+    passing = len(policy) - 1
+    wanted = UNSEARCHED_MOVES if not moves else 1 if [move.move for move in moves] == [passing] else 0
+    return (*moves, *_unsearched(others, policy, (found.value, found.score, found.utility), -1.0)[:wanted])
 
 
 def _errors(deviations: NDArray[np.float64], visits: NDArray[np.int32]) -> NDArray[np.float64]:
@@ -139,33 +150,32 @@ def _order(searched: MovesReport, bounds: NDArray[np.float64], policy: NDArray[n
     return order
 
 
-def _unsearched(found: RootReport, policy: NDArray[np.float32]) -> list[MoveAnalysis]:
-    """What the network would play, where no move was searched; its best point, where the pass alone was."""
-    searched, passing = set(found.moves.moves.tolist()), len(policy) - 1
-    wanted = 1 if searched == {passing} else 0 if searched else UNSEARCHED_MOVES
-    order = np.argsort(-found.priors, kind="stable")
-    moves = [int(move) for move in order if found.priors[move] > 0 and move not in searched][:wanted]
-    bound = found.value - LCB_DEVIATIONS * math.sqrt(LCB_PRIOR_VARIANCE)
-    return [
-        MoveAnalysis(move, 0, found.value, found.score, found.utility, float(policy[move]), bound, (move,), (0,))
-        for move in moves
-    ]
+def _unsearched(
+    may: NDArray[np.bool_], policy: NDArray[np.float32], numbers: tuple[float, float, float], bound: float
+) -> list[MoveAnalysis]:
+    """Moves that only the network's policy speaks for: each with the position's own value, score and utility."""
+    moves: list[int] = np.flatnonzero(may)[np.argsort(-policy[may], kind="stable")].tolist()
+    return [MoveAnalysis(move, 0, *numbers, float(policy[move]), bound, (move,), (0,)) for move in moves]
 
 
-def analysis_of_finished(position: Position, score_weight: float, ownership: bool) -> Analysis:
+def analysis_of_finished(
+    position: Position, score_weight: float, *, ownership: bool, moves_ownership: bool
+) -> Analysis:
     """The exact result of a game that is over.
 
     Args:
         position: the last one.
         score_weight: of the search's utility.
         ownership: with the final area.
+        moves_ownership: the same for the pass.
     """
     score = position.score_for_black() * position.to_play
     value = float(np.sign(score))
     utility = value + score_weight * math.tanh(score / position.board_size)
     policy = np.zeros(position.board.num_moves, np.float32)
     policy[-1] = 1.0
-    owners = (final_area(position.board) * position.to_play).astype(np.float32) if ownership else None
+    owners = (final_area(position.board) * position.to_play).astype(np.float32)
     move = position.board.pass_move
-    passing = MoveAnalysis(move, 0, value, score, utility, 1.0, value, (move,), (0,), owners)
-    return Analysis(position, 1, value, score, utility, value, score, policy, (passing,), owners, is_over=True)
+    whole, after = owners if ownership else None, owners if moves_ownership else None
+    passing = MoveAnalysis(move, 0, value, score, utility, 1.0, value, (move,), (0,), after)
+    return Analysis(position, 1, value, score, utility, value, score, policy, (passing,), whole, is_over=True)

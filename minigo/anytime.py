@@ -71,6 +71,12 @@ class RootOptions:
     wide_root_noise: float = 0.0
     symmetries: int = 8
 
+    def allowed(self, position: Position) -> NDArray[np.bool_]:
+        """[A] the legal moves of the root that are not left out."""
+        legal = position.legal_moves()
+        legal[[avoid.move for avoid in self.avoid if avoid.color == position.to_play]] = False
+        return legal
+
 
 @dataclass
 class _Slot:
@@ -246,6 +252,10 @@ class AnytimeSearch:
         self._search(slot)
         return self._trees.is_done(slot)
 
+    def is_primed(self, slot: int) -> bool:
+        """Whether the evaluation of a slot's root, over its symmetries, is there."""
+        return slot not in self._unprimed
+
     def visits(self, slot: int) -> int:
         """Of a slot's root; 0: it has not been evaluated yet, or the slot is empty."""
         search = self._searches.get(slot)
@@ -276,7 +286,9 @@ class AnytimeSearch:
         """
         search = self._search(slot)
         if search.is_over:
-            return analysis_of_finished(search.position, self._score_weight, ownership)
+            return analysis_of_finished(
+                search.position, self._score_weight, ownership=ownership, moves_ownership=moves_ownership
+            )
         found = report(self._trees, slot, max(1, pv_moves))
         policy = found.priors if search.policy is None else search.policy
         whole, by_move = None, None

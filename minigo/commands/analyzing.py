@@ -1,15 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """The command that analyses for other programs: `analysis`, an engine for KaTrain and its like."""
 
-import os
 from threading import Event
 from typing import TYPE_CHECKING
 
 from absl.flags import DEFINE_boolean, DEFINE_enum, DEFINE_float, DEFINE_integer, DEFINE_string, FlagValues
 
 from minigo import __version__
-from minigo.commands.common import config_of_players, evaluator_loader
-from minigo.flags import Command, UsageError, resolve_config
+from minigo.commands.common import config_of_engine, start_network, threads_of
+from minigo.flags import Command, resolve_config
 
 if TYPE_CHECKING:
     from minigo.inference.evaluator import Evaluator
@@ -52,20 +51,16 @@ def _define_analysis(values: FlagValues) -> None:
 def _analysis(values: FlagValues, stop: Event) -> int:  # noqa: ARG001 (a command's signature)
     from minigo.engines.analysis import AnalysisEngine, Capacity, serve
     from minigo.engines.analysis_request import Settings
-    from minigo.run import RunError, is_network, is_run
 
-    run, network = values.run, values.network
-    if run and network:
-        raise UsageError("give either --run or --network, or neither for an engine that knows the rules alone")
-    place = str(run if run else network if network else "")
-    if place and not (is_run(place) if run else is_network(place)):
-        raise RunError(f"{place} is not a {'run (missing run.json)' if run else 'network (missing network.json)'}")
-    config = resolve_config(values, config_of_players(place))
+    place, stored = config_of_engine(values.run, values.network)
+    config = resolve_config(values, stored)
     machine = config.machine
 
     def load_evaluator() -> "Evaluator":
         if place:
-            return evaluator_loader(config)(place)
+            evaluator = start_network(place, config)
+            evaluator.wait_until_loaded()
+            return evaluator
         from minigo.inference.evaluator import UniformEvaluator
 
         return UniformEvaluator()
@@ -84,7 +79,7 @@ def _analysis(values: FlagValues, stop: Event) -> int:  # noqa: ARG001 (a comman
                 positions=values.max_positions,
                 batch_rows=machine.batch_rows,
                 cached_positions=machine.cached_positions,
-                threads=machine.threads if machine.threads else os.cpu_count() or 1,
+                threads=threads_of(machine),
             ),
             version=__version__ if version is None else version,
             quit_without_waiting=values.quit_without_waiting,

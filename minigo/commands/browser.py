@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from absl.flags import DEFINE_string, FlagValues
 
-from minigo.commands.common import start_network
+from minigo.commands.common import network_command
 from minigo.config import Config
 from minigo.flags import UsageError
 
@@ -55,10 +55,12 @@ def playing(
     from ratings.play.sessions import PlayLimits, PlaySessions
 
     def start(name: str) -> "ProcessEvaluator":
+        from minigo.inference.process import ProcessEvaluator
+
         run = find_run()
         if run is None:
             raise RunError("the run is gone")
-        return start_network(run.network_path(name), config, limits.threads)
+        return ProcessEvaluator(network_command(run.network_path(name), config), limits.threads)
 
     limits = PlayLimits()
     sessions = PlaySessions(start, config.search, limits)

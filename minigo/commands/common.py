@@ -3,6 +3,7 @@
 
 import functools
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -12,12 +13,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from absl.flags import DEFINE_boolean, DEFINE_string, FlagValues
 
-from minigo.config import Config
-from minigo.flags import required, resolve_config
+from minigo.config import Config, MachineConfig
+from minigo.flags import UsageError, required, resolve_config
 
 if TYPE_CHECKING:
     from minigo.inference.evaluator import Evaluator
-    from minigo.inference.process import ProcessEvaluator
+    from minigo.inference.process import LastingEvaluator
     from minigo.run import Run
 
 LOADED_NETWORKS: Final = 4
@@ -92,18 +93,45 @@ def evaluator_loader(config: Config) -> "Callable[[str], Evaluator]":
     return load
 
 
-def start_network(place: str, config: Config, channels: int) -> "ProcessEvaluator":
-    """Starts a process that loads a network, or a run's champion, and returns at once.
+def network_command(place: str, config: Config) -> list[str]:
+    """The command line of a process that computes the network in a folder, or a run's champion: docs/adr/0012.
 
     Args:
         place: the network's folder, or the run.
         config: of the machine, and of the game that the network is made ready for.
-        channels: how many callers it evaluates for at the same time.
     """
-    from minigo.inference.process import ProcessEvaluator
+    return [sys.executable, "-m", "minigo.commands.evaluating", place, json.dumps(config.to_dict())]
 
-    command = [sys.executable, "-m", "minigo.commands.evaluating", place, json.dumps(config.to_dict())]
-    return ProcessEvaluator(command, channels)
+
+def start_network(place: str, config: Config) -> "LastingEvaluator":
+    """Starts a process that loads the network in a folder, or a run's champion. Returns at once."""
+    from minigo.inference.process import LastingEvaluator
+
+    return LastingEvaluator(network_command(place, config), threads_of(config.machine))
+
+
+def threads_of(machine: MachineConfig) -> int:
+    """The threads that the settings ask for, or as many as there are cores."""
+    return machine.threads if machine.threads else os.cpu_count() or 1
+
+
+def config_of_engine(run: str | None, network: str | None) -> tuple[str | None, Config]:
+    """What --run or --network names, of which there may be one or none, and the config that belongs to it.
+
+    Raises:
+        UsageError: there are both.
+        RunError: there is no such run or network.
+    """
+    if run and network:
+        raise UsageError("give either --run or --network, or neither for an engine without a network")
+    from minigo.run import RunError, is_network, is_run
+
+    place = run if run else network
+    if not place:
+        return None, Config()
+    if not (is_run(place) if run else is_network(place)):
+        raise RunError(f"{place} is not a {'run (missing run.json)' if run else 'network (missing network.json)'}")
+    return place, config_of_players(place)
 
 
 def config_of_players(*players: str) -> Config:

@@ -2,7 +2,6 @@
 """The commands that play: `match` between any two players, and `gtp` for graphical programs."""
 
 import json
-import os
 from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, Final
@@ -10,14 +9,21 @@ from typing import TYPE_CHECKING, Final
 from absl.flags import DEFINE_boolean, DEFINE_float, DEFINE_integer, DEFINE_string, FlagValues
 
 from minigo import __version__
-from minigo.commands.common import config_of_players, define_json, evaluator_loader, start_network
+from minigo.commands.common import (
+    config_of_engine,
+    config_of_players,
+    define_json,
+    evaluator_loader,
+    start_network,
+    threads_of,
+)
 from minigo.config import Config
-from minigo.flags import Command, UsageError, required, resolve_config
+from minigo.flags import Command, required, resolve_config
 
 if TYPE_CHECKING:
     from minigo.engines.options import PlayOptions
     from minigo.engines.thinking import Thinking
-    from minigo.inference.process import ProcessEvaluator
+    from minigo.inference.process import LastingEvaluator
     from minigo.match import MatchResult
     from minigo.players import Player
 
@@ -171,8 +177,8 @@ def _gtp(values: FlagValues, stop: Event) -> int:  # noqa: ARG001 (a command's s
     from minigo.engines.gtp import GtpEngine, serve
     from minigo.engines.options import PlayOptions
 
-    config = resolve_config(values, _config_of_engine(values.run, values.network))
-    place = values.run if values.run else values.network
+    place, stored = config_of_engine(values.run, values.network)
+    config = resolve_config(values, stored)
     options = PlayOptions(
         seconds_per_move=values.seconds_per_move,
         resign_threshold=values.resign_threshold,
@@ -199,6 +205,7 @@ def _gtp(values: FlagValues, stop: Event) -> int:  # noqa: ARG001 (a command's s
             version=__version__ if version is None else version,
             files=None if values.no_file_commands else Path(values.files_dir),
             abandon=None if network is None else network.close,
+            helper_seconds=None if network is None else network.cpu_seconds,
         )
     )
     return 0
@@ -211,45 +218,32 @@ class _Network:
         self._place = place
         self._config = config
         self._options = options
-        self._evaluator: ProcessEvaluator | None = None
+        self._evaluator: LastingEvaluator | None = None
 
     def load(self) -> "Thinking":
-        """Starts the process, and waits until it has loaded the network and compiled it for this board."""
+        """Starts the process, and waits until it has loaded the network."""
         from minigo.engines.thinking import Thinking
 
         machine = self._config.machine
-        threads = machine.threads if machine.threads else os.cpu_count() or 1
-        self._evaluator = start_network(self._place, self._config, threads)
+        self._evaluator = start_network(self._place, self._config)
         self._evaluator.wait_until_loaded()
-        thinking = Thinking(
+        return Thinking(
             self._evaluator,
             self._config.search,
             self._options,
-            threads=threads,
+            threads=threads_of(machine),
             batch_rows=min(machine.batch_rows, MAX_BATCH_ROWS),
             cached_positions=machine.cached_positions,
         )
-        thinking.warm_up(self._config.game.board_size)
-        return thinking
+
+    def cpu_seconds(self) -> float:
+        """The processor time that the process has taken."""
+        return 0.0 if self._evaluator is None else self._evaluator.cpu_seconds()
 
     def close(self) -> None:
         """Ends the process, if it has begun."""
         if self._evaluator is not None:
             self._evaluator.close()
-
-
-def _config_of_engine(run: str | None, network: str | None) -> Config:
-    """The config that belongs to --run or --network, of which there may be one or none."""
-    if run and network:
-        raise UsageError("give either --run or --network, or neither for an engine that plays by chance")
-    if not run and not network:
-        return Config()
-    from minigo.run import RunError, is_network, is_run
-
-    place = str(run if run else network)
-    if not (is_run(place) if run else is_network(place)):
-        raise RunError(f"{place} is not a {'run (missing run.json)' if run else 'network (missing network.json)'}")
-    return config_of_players(place)
 
 
 GTP = Command(

@@ -35,13 +35,14 @@ from minigo.engines.analysis_request import (
     turn_numbers,
 )
 from minigo.engines.gtp_text import private_stdout
+from minigo.engines.lines import LineCutter
+from minigo.engines.loader import Loader
 
 if TYPE_CHECKING:
     from minigo.engines.analysis_schedule import OpenPosition, Schedule
     from minigo.inference.evaluator import Evaluator
 
 MAX_LINE_BYTES: Final = 1_000_000  # far more than a request for every turn of the longest game
-LOAD_DELAY: Final = 0.3  # seconds; while a framework is imported, nothing else in the process gets on
 LISTEN_SECONDS: Final = 0.02  # between two batches, requests are obeyed for no longer than this
 _PIECE_BYTES: Final = 1 << 16
 
@@ -95,19 +96,16 @@ class AnalysisEngine:
         version: str,
         quit_without_waiting: bool = False,
     ) -> None:
-        self._load_evaluator = load_evaluator
         self._search = search
         self._settings = settings
         self._capacity = capacity
         self._version = version
         self._quit_without_waiting = quit_without_waiting
         self._inbox: queue.SimpleQueue[bytes | _Notice] = queue.SimpleQueue()
+        self._loader = Loader(load_evaluator, lambda: self._inbox.put(_Notice.LOADED))
         self._replies: BinaryIO = sys.stderr.buffer
         self._schedule: Schedule | None = None  # there is none until the network is loaded
         self._early: list[Query | dict[str, Any]] = []  # what has to wait for that
-        self._evaluator: Evaluator | None = None
-        self._load_error: BaseException | None = None
-        self._wanted = threading.Event()  # do not put loading off any longer
         self._input_ended = False
         self._actions: dict[str, Callable[[dict[str, Any]], None]] = {
             "clear_cache": self._clear_cache,
@@ -130,11 +128,11 @@ class AnalysisEngine:
         """
         self._replies = replies
         threading.Thread(target=self._read, args=(lines,), daemon=True, name="analysis-input").start()
-        threading.Thread(target=self._load, daemon=True, name="analysis-loader").start()
+        self._loader.start()
         while not self._is_over():
             self._listen()
-            if self._load_error is not None:
-                raise self._load_error
+            if self._loader.error is not None:
+                raise self._loader.error
             if self._schedule:
                 self._search_on(self._schedule)
 
@@ -142,20 +140,12 @@ class AnalysisEngine:
         open_positions = len(self._schedule) if self._schedule is not None else len(self._early)
         return self._input_ended and (self._quit_without_waiting or not open_positions)
 
-    # Threads beside the conversation.
+    # The thread beside the conversation.
 
     def _read(self, lines: BinaryIO) -> None:
         for line in lines_of(lines):
             self._inbox.put(_Notice.LINE_TOO_LONG if line is None else line)
         self._inbox.put(_Notice.END_OF_INPUT)
-
-    def _load(self) -> None:
-        self._wanted.wait(LOAD_DELAY)
-        try:
-            self._evaluator = self._load_evaluator()
-        except BaseException as error:  # noqa: BLE001 (handed to the thread that holds the conversation)
-            self._load_error = error
-        self._inbox.put(_Notice.LOADED)
 
     # The conversation.
 
@@ -167,7 +157,7 @@ class AnalysisEngine:
             while True:
                 self._take(self._inbox.get(block=not searching))
                 searching = True
-                if time.monotonic() > until or self._load_error is not None:
+                if time.monotonic() > until or self._loader.error is not None:
                     return
         except queue.Empty:
             return
@@ -179,9 +169,9 @@ class AnalysisEngine:
             self._write(error_reply(RequestError(f"a line must have {MAX_LINE_BYTES} bytes or fewer"), None))
         elif item is _Notice.END_OF_INPUT:
             self._input_ended = True
-            self._wanted.set()
-        elif self._evaluator is not None:
-            self._begin(self._evaluator)
+            self._loader.start(at_once=True)
+        elif self._loader.loaded is not None:
+            self._begin(self._loader.loaded)
 
     def _begin(self, evaluator: "Evaluator") -> None:
         from minigo.engines.analysis_schedule import Schedule
@@ -230,7 +220,7 @@ class AnalysisEngine:
             self._write(warning_reply(warned, query.id))
         if self._schedule is None:
             self._early.append(query)
-            self._wanted.set()
+            self._loader.start(at_once=True)
         else:
             self._schedule.add(query)
 
@@ -353,20 +343,12 @@ def serve(engine: AnalysisEngine) -> None:
 
 def lines_of(stream: BinaryIO, limit: int = MAX_LINE_BYTES) -> Iterator[bytes | None]:
     """The lines of a stream that is not buffered; None for one that is longer than the limit, in constant memory."""
-    pieces: list[bytes] = []
-    length = 0
+    cutter = LineCutter(limit)
     while piece := stream.read(_PIECE_BYTES):
-        for index, rest in enumerate(piece.split(b"\n")):
-            if index:
-                yield b"".join(pieces) if length <= limit else None
-                pieces, length = [], 0
-            length += len(rest)
-            if length <= limit:
-                pieces.append(rest)
-            else:
-                pieces = []
-    if length:
-        yield b"".join(pieces) if length <= limit else None
+        for line in cutter.cut(piece):
+            yield None if line.too_long else line.text
+    for line in cutter.rest():
+        yield None if line.too_long else line.text
 
 
 def _internal(error: Exception) -> str:

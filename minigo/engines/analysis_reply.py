@@ -28,14 +28,14 @@ def analysis_reply(query: Query, turn: Turn, analysis: Analysis, *, during: bool
     Winrates are in [0, 1], scores in points, ownership in [-1, 1]; all for Black, White or the side to move, as the
     query's settings say. `policy` is the network's, and -1 where a move is illegal.
     """
-    position, to_play = analysis.position, turn.position.to_play
+    position, to_play, size = analysis.position, analysis.position.to_play, analysis.position.board_size
     sign = _SIDES.get(query.settings.perspective, to_play) * to_play  # 1: as the search sees it
-    moves = [move for move in analysis.moves if move.visits] or _unsearched(query, turn, analysis)
+    moves = [move for move in analysis.moves if move.visits] or _first_choice(query, analysis)
     reply = {
         "id": query.id,
         "turnNumber": turn.number,
         "isDuringSearch": during,
-        "moveInfos": [_move_info(query, turn, move, order, sign) for order, move in enumerate(moves)],
+        "moveInfos": [_move_info(query, size, move, order, sign) for order, move in enumerate(moves)],
         "rootInfo": {
             "currentPlayer": "B" if to_play == BLACK else "W",
             "rawLead": _round(sign * analysis.raw_score_lead),
@@ -74,14 +74,13 @@ def warning_reply(warned: Warned, query_id: str) -> dict[str, Any]:
     return {"warning": warned.message, "field": warned.field, "id": query_id}
 
 
-def _unsearched(query: Query, turn: Turn, analysis: Analysis) -> list[MoveAnalysis]:
-    """The network's first choice, where no move has been searched yet; none where it is to be left out."""
-    avoided = {avoid.move for avoid in query.options.avoid if avoid.color == turn.position.to_play}
-    return [move for move in analysis.moves if move.move not in avoided][:1]
+def _first_choice(query: Query, analysis: Analysis) -> list[MoveAnalysis]:
+    """The network's, where no move has been searched yet, of those that are not to be left out."""
+    allowed = query.options.allowed(analysis.position)
+    return [move for move in (*analysis.moves, *analysis.unsearched(allowed)) if allowed[move.move]][:1]
 
 
-def _move_info(query: Query, turn: Turn, move: MoveAnalysis, order: int, sign: int) -> dict[str, Any]:
-    size = turn.position.board_size
+def _move_info(query: Query, size: int, move: MoveAnalysis, order: int, sign: int) -> dict[str, Any]:
     info = {
         "move": vertex_from_move(move.move, size),
         "order": order,

@@ -15,9 +15,10 @@ import numpy as np
 
 from cc_kernels.board import BLACK, EMPTY, MAX_BOARD_SIZE, WHITE, IllegalMoveError
 from minigo.anytime import Avoid, RootOptions
-from minigo.engines.analysis_rules import handicap_points, requested_rules
+from minigo.engines.rules_text import requested_rules
 from minigo.go.coords import color_from_text, move_from_vertex, vertex_from_move
 from minigo.go.position import Position
+from minigo.go.rules import BONUSES, rules_with
 
 PERSPECTIVES: Final = ("BLACK", "WHITE", "SIDETOMOVE")
 MAX_VISITS: Final = 2**50
@@ -65,13 +66,24 @@ class Settings:
 
 
 class Turn(NamedTuple):
-    """One position of a request."""
+    """One position of a request; only the game is kept, so that a thousand of them take little memory."""
 
     number: int
     """Moves of the game before it."""
-    position: Position
+    first: Position
+    """What the game begins with, with komi as it was given."""
+    moves: tuple[tuple[int, int], ...]
+    """All of the game."""
     priority: int
     """Positions with a higher one are searched first."""
+
+    @property
+    def position(self) -> Position:
+        """The position, put together anew. Its komi holds what the rules give White for a handicap."""
+        board, moves = self.first.board.copy(), self.moves[: self.number]
+        for color, move in moves:
+            board.play(move, color)
+        return Position(board, self.first.rules, moves).compensated(self.first.komi)
 
 
 @dataclass(frozen=True)
@@ -106,7 +118,8 @@ class Query:
 
     def without(self, turns: Collection[Turn]) -> Self:
         """The same request for the other positions only."""
-        return replace(self, turns=tuple(turn for turn in self.turns if turn not in turns))
+        gone = {turn.number for turn in turns}
+        return replace(self, turns=tuple(turn for turn in self.turns if turn.number not in gone))
 
 
 def request_from_line(line: bytes) -> dict[str, Any] | None:
@@ -147,6 +160,7 @@ def query_from(request: dict[str, Any], defaults: Settings) -> Query:
     size = _board_size(fields)
     warnings: list[Warned] = []
     first, moves = _game(fields, size, warnings)
+    _check_moves(first, moves)
     numbers = sorted(set(_analyzed_turns(fields, len(moves))))
     priorities = _priorities(fields)
     settings = _settings(fields, defaults, warnings)
@@ -154,10 +168,7 @@ def query_from(request: dict[str, Any], defaults: Settings) -> Query:
     first_report = fields.real("firstReportDuringSearchAfter", every, 0.001, MAX_SECONDS)
     query = Query(
         id=identifier(request),
-        turns=tuple(
-            Turn(number, position, priorities.get(number, priorities.get(None, 0)))
-            for number, position in _positions(first, moves, numbers)
-        ),
+        turns=tuple(Turn(number, first, moves, priorities.get(number, priorities.get(None, 0))) for number in numbers),
         settings=settings,
         options=RootOptions(_avoided(fields, size), settings.wide_root_noise, settings.symmetries),
         ownership=fields.flag("includeOwnership"),
@@ -237,16 +248,16 @@ def _board_size(fields: _Fields) -> int:
     return width
 
 
-def _game(fields: _Fields, size: int, warnings: list[Warned]) -> tuple[Position, list[tuple[int, int]]]:
+def _game(fields: _Fields, size: int, warnings: list[Warned]) -> tuple[Position, tuple[tuple[int, int], ...]]:
     """The position that the request's game begins with, and its moves."""
     stones = np.full((size, size), EMPTY, np.int8)
     for color, point in _moves(fields, "initialStones", size, passes=False):
         stones.flat[point] = color
     if "moves" not in fields:
         raise RequestError("must be there: a list of [player, vertex] pairs, which may be empty", "moves")
-    moves = _moves(fields, "moves", size, passes=True)
-    handicap = int((stones == BLACK).sum()) if not (stones == WHITE).any() else 0
-    to_play = moves[0][0] if moves else WHITE if handicap >= 2 else BLACK
+    moves = tuple(_moves(fields, "moves", size, passes=True))
+    has_handicap = (stones == BLACK).sum() >= 2 and not (stones == WHITE).any()
+    to_play = moves[0][0] if moves else WHITE if has_handicap else BLACK
     if "initialPlayer" in fields:
         to_play = _color(fields.value("initialPlayer"), "initialPlayer")
     if "rules" not in fields:
@@ -255,18 +266,19 @@ def _game(fields: _Fields, size: int, warnings: list[Warned]) -> tuple[Position,
         requested = requested_rules(fields.value("rules"))
     except ValueError as error:
         raise RequestError(str(error), "rules") from None
-    if requested.warning:
-        warnings.append(Warned("rules", requested.warning))
+    if requested.unsupported:
+        nearest = f"{requested.rules.name} and area scoring"
+        warnings.append(Warned("rules", f"{requested.unsupported} is not supported, using {nearest} instead"))
     komi = fields.real("komi", requested.default_komi, -MAX_KOMI, MAX_KOMI)
     if komi * 2 != round(komi * 2):
         raise RequestError("must be an integer or half-integer", "komi")
-    bonus = fields.value("whiteHandicapBonus") if "whiteHandicapBonus" in fields else requested.bonus
+    rules, bonus = requested.rules, fields.value("whiteHandicapBonus")
+    if "whiteHandicapBonus" in fields:
+        if bonus not in BONUSES:
+            raise RequestError("must be 0, N or N-1", "whiteHandicapBonus")
+        rules = rules_with(rules.ko_rule, rules.suicide, bonus)
     try:
-        komi += handicap_points(str(bonus), handicap)
-    except KeyError:
-        raise RequestError("must be 0, N or N-1", "whiteHandicapBonus") from None
-    try:
-        return Position.from_stones(stones, to_play, komi, requested.rules), moves
+        return Position.from_stones(stones, to_play, komi, rules), moves
     except ValueError as error:
         raise RequestError(str(error), "initialStones") from None
 
@@ -406,16 +418,12 @@ def _avoided(fields: _Fields, size: int) -> tuple[Avoid, ...]:
     return tuple(Avoid(color, move, depth) for (color, move), depth in depths.items())
 
 
-def _positions(first: Position, moves: list[tuple[int, int]], numbers: list[int]) -> list[tuple[int, Position]]:
-    """The positions at some turns; every move is played, so that an illegal one is found wherever it is."""
-    wanted, position = set(numbers), first
-    found = [(0, first)] if 0 in wanted else []
+def _check_moves(first: Position, moves: tuple[tuple[int, int], ...]) -> None:
+    """Plays every move, so that an illegal one is found wherever it is."""
+    board = first.board.copy()
     for index, (color, move) in enumerate(moves):
         try:
-            position = position.play(move, color)
+            board.play(move, color)
         except IllegalMoveError as error:
             vertex = vertex_from_move(move, first.board_size)
             raise RequestError(f"Illegal move {index}: {vertex} ({error})", "moves") from None
-        if index + 1 in wanted:
-            found.append((index + 1, position))
-    return found

@@ -31,7 +31,6 @@ class OpenPosition:
         turn: which of the query's positions it is.
         order: of arrival.
         slot: where it is searched; None: it waits for a slot.
-        visits: its search's limit.
         seconds: for how long it has been searched.
         next_report: in terms of `seconds`, when the client wants to hear of it; never: infinity.
         reported_visits: what the client has heard of.
@@ -42,7 +41,6 @@ class OpenPosition:
     query: Query
     turn: Turn
     order: int
-    visits: int
     next_report: float
     slot: int | None = None
     seconds: float = 0.0
@@ -58,7 +56,7 @@ class OpenPosition:
     @property
     def board_size(self) -> int:
         """N."""
-        return self.turn.position.board_size
+        return self.turn.first.board_size
 
 
 class _Board:
@@ -84,8 +82,10 @@ class _Board:
         heapq.heappush(self.waiting, (position.rank, position))
 
     def begin(self, position: OpenPosition, slot: int) -> None:
-        self.search.begin(slot, position.turn.position, position.query.options)
-        self.search.limit(slot, position.visits)
+        searched, query = position.turn.position.reopened(), position.query
+        self.search.begin(slot, searched, query.options)
+        # Where every legal move is to be left out, its evaluation is all there is.
+        self.search.limit(slot, query.settings.visits if query.options.allowed(searched).any() else 1)
         position.slot = slot
         self.searched[slot] = position
 
@@ -93,8 +93,7 @@ class _Board:
         """What is known of a position so far; None: nothing."""
         if position.slot is None:
             return position.found
-        is_over = position.turn.position.is_over
-        if not is_over and self.search.visits(position.slot) == 0:
+        if self.search.visits(position.slot) == 0:
             return position.found
         query = position.query
         return self.search.analysis(
@@ -151,7 +150,7 @@ class Schedule:
         """Opens the positions of a request."""
         for turn in query.turns:
             self._order += 1
-            position = OpenPosition(query, turn, self._order, _visits(query, turn), query.first_report)
+            position = OpenPosition(query, turn, self._order, query.first_report)
             board = self._board(position.board_size)
             self._home[position] = board
             self._open_ids[query.id] += 1
@@ -303,13 +302,3 @@ class Schedule:
             return False
         timed_out = position.seconds >= position.query.settings.max_seconds and search.visits(slot) > 0
         return timed_out or search.is_done(slot)
-
-
-def _visits(query: Query, turn: Turn) -> int:
-    """The limit of a position's search; its evaluation alone where every legal move is to be left out."""
-    position = turn.position
-    legal = position.legal_moves()
-    for avoid in query.options.avoid:
-        if avoid.color == position.to_play:
-            legal[avoid.move] = False
-    return query.settings.visits if legal.any() else 1

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from cc_kernels import scoring
 from cc_kernels.board import BLACK, EMPTY, WHITE
 from minigo.anytime import Analysis, MoveAnalysis
-from minigo.engines.ending import Ending
+from minigo.engines.ending import Ending, points_beside
 from minigo.engines.options import AGREED_RULES, PlayOptions
 from minigo.go.position import Position
 
@@ -27,6 +27,16 @@ _LATE_DOUBT: Final = 0.5  # how far the threshold goes towards certainty where w
 def opponent_passed(position: Position) -> bool:
     """Whether the last move was the other player's pass, so that another pass ends the game."""
     return bool(position.moves) and position.moves[-1] == (-position.to_play, position.board.pass_move)
+
+
+def is_agreed(position: Position, options: PlayOptions) -> bool:
+    """Whether we leave it to the players to agree on what is dead, where the rules have it so."""
+    return options.friendly_pass and position.rules.name in AGREED_RULES
+
+
+def score_as_it_stands(position: Position) -> float:
+    """The player to move's points less the other's and komi, with every stone alive."""
+    return scoring.score_for_black(position.board) * position.to_play
 
 
 def wants_ending(position: Position, analysis: Analysis) -> bool:
@@ -54,9 +64,9 @@ def chosen_move(position: Position, analysis: Analysis, ending: Ending | None, o
     best = next((move for move in analysis.moves if _is_legal(position, move.move)), None)
     if best is None:
         return passing
-    score = position.score_for_black() * position.to_play
+    score = score_as_it_stands(position)
     agreed = None if ending is None else ending.score_for_black * position.to_play
-    friendly = options.friendly_pass and position.rules.name in AGREED_RULES and agreed is not None
+    friendly = is_agreed(position, options) and agreed is not None
     safe = friendly and ending is not None and _worst_score(position, ending, analysis) > 0
     if opponent_passed(position):
         if safe or (score > 0 and (agreed is None or agreed > 0)):
@@ -109,7 +119,8 @@ class Resignation:
     """
 
     def __init__(self, options: PlayOptions) -> None:
-        self._options = options
+        self.options = options
+        """May be changed during a game."""
         self._hopeless: dict[int, list[int]] = {BLACK: [], WHITE: []}  # plies of decisions, the last ones in a row
 
     def forget(self) -> None:
@@ -118,11 +129,11 @@ class Resignation:
 
     def decides(self, position: Position, value: float, score_lead: float) -> bool:
         """Whether the player to move resigns, whose best move has this value and score."""
-        options = self._options
+        options = self.options
         if options.resign_threshold == 0.0:
             return False
         threshold, needed = options.resign_threshold, options.resign_moves
-        patient = position.to_play == WHITE and handicap(position) >= 2
+        patient = position.to_play == WHITE and position.handicap > 0
         if patient:
             threshold, needed = threshold + _LATE_DOUBT * (1.0 - threshold), 2 * needed
         ply = len(position.moves)
@@ -130,22 +141,6 @@ class Resignation:
         hopeless = value < -threshold and not (patient and score_lead > -position.board_size)
         self._hopeless[position.to_play] = [*earlier, ply] if hopeless else []
         return hopeless and len(earlier) + 1 >= needed and ply >= 2 * position.board_size
-
-
-def handicap(position: Position) -> int:
-    """Black's lead in stones when the game began: stones that were set up, or Black's moves before White's first.
-
-    An ordinary game has 1: Black's first move.
-    """
-    board, moves = position.board, position.moves
-    played = {color: sum(1 for c, move in moves if c == color and move != board.pass_move) for color in (BLACK, WHITE)}
-    set_up = {
-        color: int(np.count_nonzero(board.stones == color)) + board.captured(color) - played[color]
-        for color in (BLACK, WHITE)
-    }
-    first = next((ply for ply, (color, _) in enumerate(moves) if color == WHITE), len(moves))
-    at_start = sum(1 for color, move in moves[:first] if color == BLACK and move != board.pass_move)
-    return max(set_up[BLACK] - set_up[WHITE], 0) + at_start
 
 
 def _is_legal(position: Position, move: int) -> bool:
@@ -178,19 +173,9 @@ def _instead_of_pass(position: Position, analysis: Analysis) -> int:
 
 def _liberties(position: Position, chains: list[tuple[int, ...]]) -> set[int]:
     """Empty points beside the chains where the player to move may play."""
-    size, stones = position.board_size, position.board.stones.ravel()
-    found = set()
-    for point in (point for chain in chains for point in chain):
-        row, column = divmod(point, size)
-        for other, inside in (
-            (point - size, row > 0),
-            (point + size, row < size - 1),
-            (point - 1, column > 0),
-            (point + 1, column < size - 1),
-        ):
-            if inside and stones[other] == EMPTY and _is_legal(position, other):
-                found.add(other)
-    return found
+    stones = position.board.stones.ravel()
+    beside = {other for chain in chains for point in chain for other in points_beside(point, position.board_size)}
+    return {point for point in beside if stones[point] == EMPTY and _is_legal(position, point)}
 
 
 def _is_harmless(position: Position, move: int, analysis: Analysis | None) -> bool:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Final, NamedTuple, Self
 
 from cc_kernels.board import BLACK
+from minigo.engines.gtp_table import real_from
 from minigo.go.position import Position
 
 KINDS: Final = ("none", "absolute", "canadian", "byoyomi", "fischer", "fischer-capped")
@@ -27,7 +28,7 @@ _LONGEST_GAME: Final = 2.0  # moves of a game that goes on and on, for each poin
 _LEAST_MOVES_LEFT: Final = 0.1  # own moves still to come in a game of any length, for each point of the board
 _PATIENCE: Final = 3.0  # an unsettled move may take this many times its share
 _LARGEST_SHARE: Final = 0.25  # of all the time that never comes back, one move takes no more than this
-_MOVE_SECONDS: Final = 0.05  # a move takes this long even when there is no time to think
+MOVE_SECONDS: Final = 0.05  # a move takes this long even when there is no time to think
 _FIRST_SHARE: Final = 0.5  # of the moves that are left; time that overtime adds to is spent in this first part
 _PERIODS_KEPT: Final = 2  # byo-yomi periods that are never given up for a move
 
@@ -229,14 +230,14 @@ class Clock:
         moves = moves_left(position)
         if control.kind == "none":
             return Budget(math.inf, math.inf)
-        if control.kind == "absolute":
+        if control.kind.startswith("fischer"):
+            share, most = _fischer(control, position, left, moves, lag_seconds)
+        elif left.stones == 0 and not _has_overtime(control, lag_seconds):
             share, most = _absolute(position, left, moves, lag_seconds)
         elif control.kind == "canadian":
             share, most = _canadian(control, left, moves, lag_seconds)
-        elif control.kind == "byoyomi":
-            share, most = _byoyomi(control, left, moves, lag_seconds)
         else:
-            share, most = _fischer(control, left, moves, lag_seconds)
+            share, most = _byoyomi(control, left, moves, lag_seconds)
         most = max(0.0, most)
         soft = min(max(0.0, share), most)
         return Budget(soft, max(soft, min(most, _PATIENCE * soft)))
@@ -251,22 +252,37 @@ def moves_left(position: Position) -> float:
     return max((_GAME_LENGTH * points - len(position.moves)) / 2, _LEAST_MOVES_LEFT * points, 4.0)
 
 
+def _reserve(position: Position, seconds: float, moves: float, each: float) -> float:
+    """What the moves to come take without any thought, a little time and the lag for each.
+
+    Those of a very long game; where there is no room for that, those of a usual one, and all that is left if need be.
+    """
+    longest = max((_LONGEST_GAME * position.board_size**2 - len(position.moves)) / 2, moves)
+    return longest * each if longest * each <= seconds else moves * each
+
+
+def _has_overtime(control: TimeControl, lag: float) -> bool:
+    """Whether there is overtime in which moves can be made at all."""
+    needed = lag + MOVE_SECONDS
+    if control.kind == "canadian":
+        return control.stones * needed <= control.period_seconds
+    return control.kind == "byoyomi" and needed <= control.period_seconds
+
+
 def _absolute(position: Position, left: TimeLeft, moves: float, lag: float) -> tuple[float, float]:
-    """Time that nothing is added to: what the moves of a very long game take without any thought is kept."""
-    points = position.board_size**2
-    longest = max(_LONGEST_GAME * points - len(position.moves), points) / 2
-    free = left.seconds - longest * _MOVE_SECONDS
-    return free / moves, min(_LARGEST_SHARE * left.seconds, free - lag)
+    """Time that nothing is added to."""
+    free = left.seconds - _reserve(position, left.seconds, moves, lag + MOVE_SECONDS)
+    return free / moves, min(_LARGEST_SHARE * left.seconds, free)
 
 
 def _canadian(control: TimeControl, left: TimeLeft, moves: float, lag: float) -> tuple[float, float]:
     if left.stones == 0:
         by_overtime = control.period_seconds / control.stones
         share = left.seconds / (_FIRST_SHARE * moves) + by_overtime - lag
-        reserve = (control.stones - 1) * (lag + _MOVE_SECONDS)
+        reserve = (control.stones - 1) * (lag + MOVE_SECONDS)
         return share, left.seconds + max(0.0, control.period_seconds - reserve - lag) / control.stones - lag
     share = left.seconds / left.stones - lag
-    return share, left.seconds - lag - (left.stones - 1) * (lag + _MOVE_SECONDS)
+    return share, left.seconds - lag - (left.stones - 1) * (lag + MOVE_SECONDS)
 
 
 def _byoyomi(control: TimeControl, left: TimeLeft, moves: float, lag: float) -> tuple[float, float]:
@@ -277,9 +293,16 @@ def _byoyomi(control: TimeControl, left: TimeLeft, moves: float, lag: float) -> 
     return left.seconds - lag, left.seconds + spare * control.period_seconds - lag
 
 
-def _fischer(control: TimeControl, left: TimeLeft, moves: float, lag: float) -> tuple[float, float]:
-    share = left.seconds / (_FIRST_SHARE * moves) + control.increment - lag
-    most = min(max(_LARGEST_SHARE * left.seconds, control.increment), left.seconds) - lag
+def _fischer(control: TimeControl, position: Position, left: TimeLeft, moves: float, lag: float) -> tuple[float, float]:
+    """Time that grows with every move, or where the increment is less than a move takes, at least falls slowly."""
+    each, increment = lag + MOVE_SECONDS, control.increment
+    if increment >= each:
+        share = left.seconds / (_FIRST_SHARE * moves) + increment - lag
+        most = min(max(_LARGEST_SHARE * left.seconds, increment), left.seconds) - lag
+    else:
+        rest = left.seconds - each  # which the last move needs whatever it gets back
+        free = rest - _reserve(position, rest, moves, each - increment)
+        share, most = free / (_FIRST_SHARE * moves), min(_LARGEST_SHARE * left.seconds, free)
     return share, min(most, control.most_per_move - lag)
 
 
@@ -319,9 +342,9 @@ def _count(word: str, name: str) -> float:
 
 def _float(word: str, name: str) -> float:
     try:
-        return float(word)
-    except ValueError:
-        raise ValueError(f"{name} must be a number, got {word!r}") from None
+        return real_from(word)
+    except ValueError as error:
+        raise ValueError(f"{name} {error}") from None
 
 
 NO_CLOCK: Final = Clock.started(TimeControl())

@@ -19,6 +19,7 @@ from minigo.go.position import Position
 STATUSES: Final = ("alive", "dead", "seki", "black_territory", "white_territory", "dame")
 """What `Ending.points` can be asked for."""
 _OWNED: Final = 0.5  # an empty point that both colours reach belongs to one if its ownership is surer than this
+_LARGEST_SEKI: Final = 8  # points that two colours share in a seki; a larger region is just open
 
 Chain = tuple[int, ...]
 """Points of a chain, or of a region, in ascending order."""
@@ -67,7 +68,7 @@ def ending_of(position: Position, ownership_for_black: NDArray[np.floating] | No
     owner, dead = _settled(stones, ownership_for_black, dead)
     gone = set(dead)
     living = [chain for chain in chains if chain not in gone]
-    seki = _in_seki(living, stones, owner, certain)
+    seki = set() if ownership_for_black is None else _in_seki(living, stones, owner, certain)
     return Ending(
         owner,
         tuple(chain for chain in living if chain not in seki),
@@ -93,6 +94,19 @@ def statuses(ending: Ending, name: str) -> list[Chain]:
     stays = np.zeros(ending.owner.size, bool)
     stays[[point for chain in (*ending.alive, *ending.seki) for point in chain]] = True
     return list(_components((ending.owner == color) & ~stays.reshape(ending.owner.shape), ending.owner))
+
+
+def points_beside(point: int, board_size: int) -> Iterator[int]:
+    """The two to four points next to a point."""
+    row, column = divmod(point, board_size)
+    if row:
+        yield point - board_size
+    if row < board_size - 1:
+        yield point + board_size
+    if column:
+        yield point - 1
+    if column < board_size - 1:
+        yield point + 1
 
 
 def _is_dead(
@@ -145,15 +159,15 @@ def _mixed(region: Chain, stones: NDArray[np.int8], ownership_for_black: NDArray
 def _in_seki(
     living: list[Chain], stones: NDArray[np.int8], owner: NDArray[np.int8], certain: NDArray[np.int8]
 ) -> set[Chain]:
-    """Chains of groups that touch points of neither, and have one point of territory at most."""
-    neutral = list(_components(owner == EMPTY, owner))
+    """Chains of groups that touch a few points of neither, and have one point of territory at most."""
+    neutral = [region for region in _components(owner == EMPTY, owner) if len(region) <= _LARGEST_SEKI]
     touched = {point: number for number, region in enumerate(neutral) for point in region}
     territory = _territories(stones, owner, living)
     found: dict[Chain, set[int]] = {}
     for chain in living:
         if certain.flat[chain[0]] != EMPTY:
             continue
-        beside = {other for point in chain for other in _beside(point, len(stones))}
+        beside = {other for point in chain for other in points_beside(point, len(stones))}
         own = {territory[point] for point in beside if point in territory}
         regions = {touched[point] for point in beside if point in touched}
         if regions and sum(len(region) for region in own) <= 1:
@@ -174,7 +188,7 @@ def _territories(stones: NDArray[np.int8], owner: NDArray[np.int8], living: list
 
 
 def _reached(region: Chain, living: NDArray[np.int8]) -> set[int]:
-    colors = {int(living.flat[other]) for point in region for other in _beside(point, len(living))}
+    colors = {int(living.flat[other]) for point in region for other in points_beside(point, len(living))}
     return colors - {EMPTY}
 
 
@@ -189,20 +203,8 @@ def _components(mask: NDArray[np.bool_], kind: NDArray[np.int8]) -> Iterator[Cha
         unseen.remove(start)
         found = [start]
         for point in found:
-            for other in _beside(point, size):
+            for other in points_beside(point, size):
                 if other in unseen and kinds[other] == kinds[start]:
                     unseen.remove(other)
                     found.append(other)
         yield tuple(sorted(found))
-
-
-def _beside(point: int, size: int) -> Iterator[int]:
-    row, column = divmod(point, size)
-    if row:
-        yield point - size
-    if row < size - 1:
-        yield point + size
-    if column:
-        yield point - 1
-    if column < size - 1:
-        yield point + 1

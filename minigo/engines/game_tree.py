@@ -21,6 +21,7 @@ MAX_VISITS: Final = MOST_VISITS  # of one tree
 NO_LIMIT: Final = Budget(math.inf, math.inf)
 
 _RECENT_STEPS: Final = 16
+_REPORT_SHARE: Final = 0.25  # of the time at most: reports are put off where they take longer than the search
 _LOOKS: Final = 20  # how often, until `soft`, it is looked whether the move is clear
 _CLEAR_SHARE: Final = 0.9  # of visits and of the policy: a move that has both is the only sensible one
 _CLEAR_VISITS: Final = 32  # … from so many visits on
@@ -141,15 +142,17 @@ class GameTree:
         search, budget = self._search, limits.budget
         search.limit(0, min(limits.visits, MAX_VISITS))
         began, first_visits = self._now(), search.visits(0)
-        shown = look = began
+        next_report = began + (math.inf if wishes.interval is None else wishes.interval)
+        look = began + budget.soft / _LOOKS
         while not search.is_done(0):
             now = self._now()
             if search.visits(0) > 0:
                 if wishes.interrupted() or now - limits.started + max(self._steps, default=0.0) > budget.hard:
                     return
-                if limits.saves_time and now >= look:
+                if limits.saves_time and now >= look and search.is_primed(0):
                     look = now + budget.soft / _LOOKS
-                    rate = (search.visits(0) - first_visits) / (now - began) if now > began else math.inf
+                    new_visits = search.visits(0) - first_visits
+                    rate = new_visits / (now - began) if new_visits else math.inf  # a kept tree says nothing of it
                     if is_clear(search.analysis(0, pv_moves=1), now - limits.started, limits, rate):
                         return
                 elif not limits.saves_time and now - limits.started >= budget.soft:
@@ -157,10 +160,10 @@ class GameTree:
             search.step()
             done = self._now()
             self._steps.append(done - now)
-            is_due = wishes.interval is not None and done - shown >= wishes.interval
-            if wishes.show is not None and is_due and search.visits(0) > 0:
-                shown = done
+            if wishes.show is not None and wishes.interval is not None and done >= next_report and search.visits(0) > 0:
                 wishes.show(self.analysis(wishes.report))
+                reported = self._now()
+                next_report = max(done + wishes.interval, reported + (reported - done) * (1 / _REPORT_SHARE - 1))
 
     def _search_of(self, board_size: int) -> AnytimeSearch:
         if self._search is None or self._search.board_size != board_size:

@@ -10,6 +10,7 @@ commands work on), `gtp_inbox` (how a search learns that something else is wante
 import logging
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -29,13 +30,15 @@ from minigo.engines import (
     gtp_scoring,
 )
 from minigo.engines.gtp_inbox import MAX_LINE, Inbox, Line
-from minigo.engines.gtp_session import Loader, Reply, Session, Thinker
+from minigo.engines.gtp_session import Reply, Session, Thinker
 from minigo.engines.gtp_table import Entry, word, words
 from minigo.engines.gtp_text import Command, GtpError, private_stdout, reply_text
+from minigo.engines.loader import Loader
 from minigo.engines.options import PlayOptions
 
 if TYPE_CHECKING:
     from minigo.engines.gtp_board import GtpBoard
+    from minigo.go.position import Position
 
 PATIENCE: Final = 0.25  # seconds from `quit` until nobody is waited for any more
 
@@ -77,7 +80,7 @@ class GtpEngine:
     """One conversation.
 
     Args:
-        load: makes what thinks; runs in a thread of its own, once.
+        load: makes what thinks, before it is warmed up; runs in a thread of its own, once.
         game: board size, komi and rules to start with.
         search: how it searches, None: as by default; `kata-set-param` may change it.
         options: how it plays, None: as by default; `kata-set-param` may change it.
@@ -85,6 +88,7 @@ class GtpEngine:
         version: what `version` answers; programs expect a dot in it.
         files: the folder below which files are read and written; None: no file commands.
         abandon: makes whatever thinks give up at once, in an emergency or for good; None: it always ends soon.
+        helper_seconds: tells the processor time that other processes took for us; None: there are none.
     """
 
     def __init__(
@@ -98,10 +102,13 @@ class GtpEngine:
         version: str,
         files: Path | None = None,
         abandon: Callable[[], None] | None = None,
+        helper_seconds: Callable[[], float] | None = None,
     ) -> None:
         self._abandon = abandon
+        self._is_abandoned = False
+        self._load_thinker = load
         self._inbox = Inbox()
-        self._loader = Loader(load, self._inbox)
+        self._loader = Loader(self._load, self._end_loading)
         table = {entry.name: entry for entry in COMMANDS if files is not None or not entry.reads_files}
         self._session = Session(
             name,
@@ -113,6 +120,7 @@ class GtpEngine:
             self._loader,
             table,
             files,
+            helper_seconds=(lambda: 0.0) if helper_seconds is None else helper_seconds,
         )
 
     @property
@@ -142,6 +150,7 @@ class GtpEngine:
 
     def abandon(self) -> None:
         """Makes whatever thinks give up at once."""
+        self._is_abandoned = True
         if self._abandon is not None:
             self._abandon()
 
@@ -158,8 +167,10 @@ class GtpEngine:
         except GtpError as error:
             status, text = "?", str(error)
         except Exception as error:  # noqa: BLE001 (the boundary: a conversation outlives our mistakes)
-            _log.exception("%s failed", command.name)
-            status, text = "?", f"internal error: {type(error).__name__}: {error}"
+            status, text = "?", "interrupted"
+            if not self._is_abandoned:
+                _log.exception("%s failed", command.name)
+                text = f"internal error: {type(error).__name__}: {error}"
         if not reply.is_open:
             replies.write(reply_text(command.number, status, text).encode())
             replies.flush()
@@ -175,6 +186,18 @@ class GtpEngine:
         if self._inbox.is_leaving_after(self._session.breath):
             self.abandon()
 
+    def _load(self) -> Thinker:
+        thinker = self._load_thinker()
+        thinker.warm_up(self._session.game.board_size)
+        return thinker
+
+    def _end_loading(self) -> None:
+        self._inbox.wake()  # first, for stderr may be closed
+        if self._loader.error is None:
+            self._session.prepare()  # another board may have been asked for meanwhile
+            sys.stderr.write("GTP ready\n")
+            sys.stderr.flush()
+
     def _answer(self, command: Command, reply: Reply) -> str:
         entry = self._session.table.get(command.name)
         if entry is None:
@@ -184,10 +207,20 @@ class GtpEngine:
 
     def _wait(self) -> None:
         """Waits for a line, or for loading to fail, and thinks meanwhile if that is wanted."""
-        session = self._session
-        if (position := session.to_ponder) is not None:
-            session.thinker().ponder(position, interrupted=session.must_stop)
+        if (position := self._session.to_ponder) is not None:
+            self._ponder(position)
         self._inbox.wait_for(lambda: not self._inbox.is_empty or self._loader.error is not None)
+
+    def _ponder(self, position: "Position") -> None:
+        """Thinks while nothing is asked for. A failure here is no answer to anything; the next command shows it."""
+        session = self._session
+        try:
+            session.thinker(session.must_stop).ponder(position, interrupted=session.must_stop)
+        except Exception as error:  # noqa: BLE001 (the boundary: a conversation outlives our mistakes)
+            if session.must_stop():  # waiting for the network was cut short
+                return
+            _log.warning("pondering failed: %s: %s", type(error).__name__, error)
+            session.pondered = None
 
 
 def serve(engine: GtpEngine) -> None:

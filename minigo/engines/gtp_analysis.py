@@ -45,8 +45,8 @@ _FLAGS: Final = {
 
 
 @dataclass
-class Wishes:
-    """The arguments of an analysis, as `parsed_wishes` reads them."""
+class Request:
+    """The arguments of an analysis, as `parsed_request` reads them."""
 
     dialect: str
     color: int | None = None
@@ -71,11 +71,11 @@ class Wishes:
 
         return Report(self.ownership, self.moves_ownership)
 
-    def shape(self) -> "Shape":
+    def shape(self, *, lone_pass: bool = False) -> "Shape":
         """What is shown of it."""
         from minigo.engines.gtp_formats import Shape
 
-        return Shape(self.dialect, self.least, self.most, self.pv_visits, self.root_info)
+        return Shape(self.dialect, self.least, self.most, self.pv_visits, self.root_info, lone_pass)
 
     def root(self, board_size: int, noise: float = 0.0) -> "RootOptions":
         """What is searched: all but the moves to avoid, and of a colour with `allow` only those."""
@@ -87,50 +87,50 @@ class Wishes:
         return RootOptions(avoid=tuple(avoided), wide_root_noise=noise)
 
 
-def parsed_wishes(dialect: str, given: tuple[str, ...], board_size: int) -> Wishes:
+def parsed_request(dialect: str, given: tuple[str, ...], board_size: int) -> Request:
     """Reads a colour, an interval in centiseconds, and keys with their values, in any order.
 
     Raises:
         GtpError: a key is not supported, or a value is wrong or missing.
     """
-    wishes = Wishes(dialect)
+    request = Request(dialect)
     left = iter(given)
     for key in left:
         try:
             if key.lower() in COLOR_NAMES:
-                wishes.color = color_from(key)
+                request.color = color_from(key)
             elif key[0].isdigit() or key[0] in ".-+":
-                wishes.interval = real_from(key, 0, MAX_INTERVAL)
+                request.interval = real_from(key, 0, MAX_INTERVAL)
             elif key == "interval":
-                wishes.interval = real_from(_next(left, key), 0, MAX_INTERVAL)
+                request.interval = real_from(_next(left, key), 0, MAX_INTERVAL)
             elif key in _NUMBERS:
-                setattr(wishes, _NUMBERS[key], integer_from(_next(left, key), 1 if key == "maxmoves" else 0, 10**6))
+                setattr(request, _NUMBERS[key], integer_from(_next(left, key), 1 if key == "maxmoves" else 0, 10**6))
             elif key in _FLAGS and dialect == "kata":
-                setattr(wishes, _FLAGS[key], flag_from(_next(left, key)))
+                setattr(request, _FLAGS[key], flag_from(_next(left, key)))
             elif key in ("avoid", "allow"):
-                _read_moves(wishes, key, left, board_size)
+                _read_moves(request, key, left, board_size)
             else:
                 raise GtpError(f"syntax error: {quoted(key)} is not supported")
         except ValueError as error:
             raise GtpError(f"syntax error: {quoted(key)} {error}") from None
-    return wishes
+    return request
 
 
 def analyze(dialect: str, session: "Session", given: tuple[str, ...]) -> str:
     """Shows what it thinks until any line arrives."""
-    wishes = parsed_wishes(dialect, given, session.game.board_size)
-    position = session.board.position if wishes.color is None else session.board.to_play(wishes.color)
-    root = checked_root(wishes.root(position.board_size, session.wide_root_noise), position)
+    request = parsed_request(dialect, given, session.game.board_size)
+    position = session.board.position if request.color is None else session.board.to_play(request.color)
+    root = checked_root(request.root(position.board_size, session.wide_root_noise), position)
     session.reply.open()
     session.inbox.wait_for(lambda: session.loader.is_done or session.must_stop())
-    if session.loader.thinker is None and session.loader.error is None:
+    if session.loader.loaded is None and session.loader.error is None:
         return ""  # stopped before there was anybody to think
     session.thinker().analyze(
         position,
         interrupted=session.must_stop,
-        show=shower(session, wishes),
-        interval=wishes.seconds,
-        report=wishes.report(),
+        show=shower(session, request),
+        interval=request.seconds,
+        report=request.report(),
         root=root,
         seconds=session.analysis_seconds,
         visits=session.analysis_visits,
@@ -151,11 +151,11 @@ def raw_network(session: "Session", symmetry: str) -> str:
     return "\n".join(raw_network_text(position, thinker.evaluate(position, number), number) for number in shown)
 
 
-def shower(session: "Session", wishes: Wishes) -> "Callable[[Analysis], None]":
-    """What writes an analysis as a line of the reply."""
+def shower(session: "Session", request: Request, *, lone_pass: bool = False) -> "Callable[[Analysis], None]":
+    """What writes an analysis as a line of the reply, also where there is nothing but a pass if that is wanted."""
     from minigo.engines.gtp_formats import info_line
 
-    shape = wishes.shape()
+    shape = request.shape(lone_pass=lone_pass)
 
     def show(analysis: "Analysis") -> None:
         if line := info_line(analysis, shape):
@@ -164,7 +164,7 @@ def shower(session: "Session", wishes: Wishes) -> "Callable[[Analysis], None]":
     return show
 
 
-def _read_moves(wishes: Wishes, key: str, left: Iterator[str], board_size: int) -> None:
+def _read_moves(request: Request, key: str, left: Iterator[str], board_size: int) -> None:
     """`avoid COLOR VERTEX,VERTEX… DEPTH`, or `allow`, once for each colour."""
     from minigo.anytime import Avoid
 
@@ -172,11 +172,11 @@ def _read_moves(wishes: Wishes, key: str, left: Iterator[str], board_size: int) 
     moves = {move_from(vertex, board_size) for vertex in _next(left, key).split(",")}
     depth = integer_from(_next(left, key), 1, MAX_DEPTH)
     if key == "avoid":
-        wishes.avoided += [Avoid(color, move, depth) for move in sorted(moves)]
+        request.avoided += [Avoid(color, move, depth) for move in sorted(moves)]
     else:
-        wishes.allowed.append((color, moves, depth))
-    colors = [color for color, _, _ in wishes.allowed]
-    if len(set(colors)) < len(colors) or (wishes.allowed and wishes.avoided):
+        request.allowed.append((color, moves, depth))
+    colors = [color for color, _, _ in request.allowed]
+    if len(set(colors)) < len(colors) or (request.allowed and request.avoided):
         raise ValueError("may be given once for each color, and not with avoid")
 
 
@@ -189,11 +189,7 @@ def _next(left: Iterator[str], key: str) -> str:
 
 def checked_root(root: "RootOptions", position: "Position") -> "RootOptions":
     """The options, if they leave the side to move a move."""
-    legal = position.legal_moves()
-    for avoid in root.avoid:
-        if avoid.color == position.to_play:
-            legal[avoid.move] = False
-    if not legal.any():
+    if not root.allowed(position).any():
         raise GtpError("no legal move is allowed")
     return root
 

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cc_kernels.board import BLACK, EMPTY, WHITE, IllegalMoveError
-from minigo.config import GameConfig
 from minigo.engines.gtp_text import GtpError
 from minigo.go.position import Position
 from minigo.go.rules import Rules
@@ -17,28 +16,26 @@ from minigo.go.rules import Rules
 class GtpBoard:
     """A game as the commands so far have left it. Methods raise GtpError and then leave it as it was."""
 
-    def __init__(self, game: GameConfig) -> None:
-        self.first = Position.initial(game)
-        """The position that the moves began from."""
-        self.position = self.first
-        """The position on the board."""
-        self.handicap = 0
-        """Stones that Black was given."""
+    def __init__(self, first: Position) -> None:
+        self.first = first
+        """The position that the moves began from, with komi as it was given."""
+        self.position = first
+        """The position on the board, whose komi holds what the rules give White for a handicap, too."""
 
     def set_komi(self, komi: float) -> None:
         """Changes komi, for positions that come back by `undo` too."""
         self.first = self.first.with_komi(komi)
-        self.position = self.position.with_komi(komi)
+        self.position = self.position.compensated(self.first.komi)
 
     def set_rules(self, rules: Rules) -> None:
         """Goes on under other rules, which may forbid a move of this game."""
         old = self.first
         first = Position.from_stones(old.board.stones, old.to_play, old.komi, rules)
         try:
-            self.position = _replayed(first, self.position.moves)
+            position = _replayed(first, self.position.moves)
         except IllegalMoveError as error:
             raise GtpError(f"{rules.name} rules forbid a move of this game: {error}") from None
-        self.first = first
+        self.first, self.position = first, position
 
     def play(self, moves: Iterable[tuple[int, int]]) -> None:
         """Plays (color, move) one after another: all or none of them."""
@@ -48,7 +45,7 @@ class GtpBoard:
                 position = position.play(move, color)
         except IllegalMoveError as error:
             raise GtpError(f"illegal move: {error}") from None
-        self.position = position
+        self.position = position.compensated(self.first.komi)
 
     def undo(self) -> None:
         """Takes back one move, whoever made it."""
@@ -71,7 +68,6 @@ class GtpBoard:
         stones = np.full((self.position.board_size, self.position.board_size), EMPTY, np.int8)
         stones.flat[list(points)] = BLACK
         self.set_up(stones, WHITE)
-        self.handicap = len(points)
 
     def set_up(self, stones: NDArray[np.int8], to_play: int) -> None:
         """Replaces the game by a position without history."""
@@ -85,11 +81,10 @@ class GtpBoard:
         """Replaces the game by a position and moves from there on, which must be legal."""
         self.position = _replayed(first, moves)
         self.first = first
-        self.handicap = 0
 
 
 def _replayed(first: Position, moves: Sequence[tuple[int, int]]) -> Position:
     board = first.board.copy()
     for color, move in moves:
         board.play(move, color)
-    return Position(board, first.rules, tuple(moves))
+    return Position(board, first.rules, tuple(moves)).compensated(first.komi)

@@ -55,9 +55,9 @@ def kgs_game_over(_: "Session") -> str:
     return ""
 
 
-def cputime(_: "Session") -> str:
-    """Seconds of processor time since the start."""
-    return f"{time.process_time():.3f}"
+def cputime(session: "Session") -> str:
+    """Seconds of processor time since the start, those of the network's process included."""
+    return f"{time.process_time() + session.helper_seconds():.3f}"
 
 
 def stop(_: "Session") -> str:

@@ -30,19 +30,19 @@ def loadsgf(session: "Session", given: tuple[str, ...]) -> str:
         state = path.stat()
         if not stat.S_ISREG(state.st_mode) or state.st_size > MAX_BYTES:
             raise GtpError(f"cannot load file: it must be a file of {MAX_BYTES} bytes or less")
-        first, moves = game_from_sgf(path.read_bytes(), number)
+        # What the file does not say, or not in a way that we know, is as it was.
+        rules = session.board.first.rules
+        first, moves = game_from_sgf(path.read_bytes(), number, rules=rules, komi=session.game.komi)
     except OSError as error:
         raise GtpError(f"cannot open file: {error.strerror}") from None
     except SgfError as error:
         raise GtpError(f"cannot load file: {error}") from None
-    session.game = replace(
-        session.game,
-        board_size=first.board_size,
-        komi=min(max(first.komi, -MAX_KOMI), MAX_KOMI),
-        rules=first.rules.name,
-    )
+    first = first.with_komi(min(max(first.komi, -MAX_KOMI), MAX_KOMI))
+    session.game = replace(session.game, board_size=first.board_size, komi=first.komi)
+    session.rules = first.rules
     session.clear_board()
     session.board.load(first, moves)
+    session.prepare()
     return ""
 
 
@@ -51,7 +51,7 @@ def printsgf(session: "Session", given: tuple[str, ...]) -> str:
     from minigo.go.sgf import sgf_from_game
 
     board = session.board
-    data = sgf_from_game(board.first, board.position.moves, handicap=board.handicap)
+    data = sgf_from_game(board.first, board.position.moves)
     if not given:
         return data.decode()
     path = _below(session, " ".join(given))

@@ -5,7 +5,7 @@ Analyses are for the side to move, the raw network's numbers for White. Leela Ze
 always carry a decimal point and never an exponent.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -29,6 +29,7 @@ class Shape:
         most: no more moves than these are shown.
         pv_visits: with the visits of each move of a line.
         root_info: with what is thought of the position itself.
+        lone_pass: a pass is shown alone where nothing else is legal.
     """
 
     dialect: str
@@ -36,10 +37,11 @@ class Shape:
     most: int = 1 << 30
     pv_visits: bool = False
     root_info: bool = False
+    lone_pass: bool = False
 
 
 def info_line(analysis: Analysis, shape: Shape) -> str:
-    """The analysis in one line, an `info` for each move, best first; "" where nothing but a pass is legal."""
+    """The analysis in one line, an `info` for each move, best first; "" where there is nothing to show but a pass."""
     moves = _shown(analysis, shape)
     if not moves:
         return ""
@@ -80,45 +82,17 @@ def _shown(analysis: Analysis, shape: Shape) -> list[MoveAnalysis]:
     """The moves to show: those that were searched, more if they are wanted, and never a pass alone."""
     passing = analysis.position.board.pass_move
     searched = [move for move in analysis.moves if move.visits]
-    shown = searched if searched else list(analysis.moves[:1])
-    known = {move.move for move in shown}
-    others = [move for move in analysis.moves if move.move not in known]
-    unsearched = _unsearched(analysis, known | {move.move for move in others})
-    candidates = [*others, *unsearched]
-    shown += candidates[: max(0, shape.least - len(shown))]
-    shown = shown[: shape.most]
+    others = [move for move in analysis.moves if not move.visits]
+    shown = list(searched) if searched else [others.pop(0)]
+    if len(shown) < shape.least or all(move.move == passing for move in shown[: shape.most]):
+        others += analysis.unsearched(analysis.position.legal_moves())
+    shown = [*shown, *others[: max(0, shape.least - len(shown))]][: shape.most]
     if [move.move for move in shown] == [passing]:
-        known = {passing}
-        point = next((move for move in (*searched, *candidates) if move.move != passing), None)
-        return [*shown, point] if point is not None else []
+        point = next((move for move in (*searched, *others) if move.move != passing), None)
+        if point is not None:
+            return [*shown, point]
+        return shown if shape.lone_pass else []
     return shown
-
-
-def _unsearched(analysis: Analysis, known: set[int]) -> list[MoveAnalysis]:
-    """Legal moves that the search does not speak of, by the network's policy."""
-    legal = np.flatnonzero(analysis.position.legal_moves())
-    order = legal[np.argsort(-analysis.policy[legal], kind="stable")].tolist()
-    pattern = MoveAnalysis(
-        0,
-        0,
-        analysis.value,
-        analysis.score_lead,
-        analysis.utility,
-        0.0,
-        -1.0,
-        (),
-        (),
-        analysis.ownership if _with_ownership(analysis) else None,
-    )
-    return [
-        replace(pattern, move=move, prior=float(analysis.policy[move]), pv=(move,), pv_visits=(0,))
-        for move in order
-        if move not in known
-    ]
-
-
-def _with_ownership(analysis: Analysis) -> bool:
-    return any(move.ownership is not None for move in analysis.moves)
 
 
 def _move_text(move: MoveAnalysis, order: int, size: int, shape: Shape) -> str:
@@ -166,4 +140,5 @@ def _number(number: float) -> str:
 
 
 def _numbers(array: NDArray[np.floating]) -> str:
-    return " ".join(_number(float(number)) for number in array.ravel())
+    """Many numbers as `_number` writes each, in one go: an analysis may hold a hundred thousand."""
+    return ("%.6f " * array.size % tuple(array.ravel().tolist())).replace("-0.000000", "0.000000").rstrip(" ")

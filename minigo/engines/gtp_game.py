@@ -31,8 +31,7 @@ def boardsize(session: "Session", size: int) -> str:
         raise GtpError("unacceptable size")
     session.game = replace(session.game, board_size=size)
     session.clear_board()
-    if session.loader.thinker is not None:
-        session.loader.thinker.prepare(size)
+    session.prepare()
     return ""
 
 
@@ -72,9 +71,11 @@ def showboard(session: "Session") -> str:
     """A diagram, whose turn it is, and prisoners."""
     from minigo.go.coords import color_name
 
-    board = session.board.position.board
-    prisoners = [f"{color_name(color)} has captured {board.captured(-color)}" for color in (1, -1)]
-    return f"\n{session.board.position}\n{', '.join(prisoners)}"
+    position = session.board.position
+    board, points = position.board, position.rules.handicap_points(position.handicap)
+    notes = [f"{color_name(color)} has captured {board.captured(-color)}" for color in (1, -1)]
+    notes += [f"komi holds {points} for the handicap"] if points else []
+    return f"\n{position}\n{', '.join(notes)}"
 
 
 def fixed_handicap(session: "Session", stones: int) -> str:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import BinaryIO, Final
 
 from minigo.engines.gtp_text import Command, is_interrupt
+from minigo.engines.lines import CutLine, LineCutter
 
 MAX_LINE: Final = 1 << 16  # bytes
 MAX_WAITING_LINES: Final = 20_000
@@ -38,43 +39,13 @@ class Line:
     """It ends a search that goes on: `quit`, the end of input, or `# interrupt`."""
 
 
-class LineCutter:
-    """Cuts a stream of bytes into lines, keeping no more than `MAX_LINE` bytes of any."""
-
-    def __init__(self) -> None:
-        self._kept = bytearray()
-        self._too_long = False
-
-    def cut(self, data: bytes) -> list[Line]:
-        """The lines that are complete with this piece."""
-        *ends, rest = data.split(b"\n")
-        lines = []
-        for piece in ends:
-            self._keep(piece)
-            lines.append(self._line())
-        self._keep(rest)
-        return lines
-
-    def rest(self) -> list[Line]:
-        """What came after the last newline, if it holds anything."""
-        return [self._line()] if self._kept else []
-
-    def _keep(self, piece: bytes) -> None:
-        if self._too_long and Command.from_line(bytes(self._kept)) is None and b"#" not in self._kept:
-            self._kept.clear()  # nothing but space so far
-        room = MAX_LINE - len(self._kept)
-        self._kept += piece[:room]
-        self._too_long |= len(piece) > room
-
-    def _line(self) -> Line:
-        line, too_long = bytes(self._kept), self._too_long
-        self._kept.clear()
-        self._too_long = False
-        command = Command.from_line(line)
-        urgent = is_interrupt(line) or (command is not None and command.name == "quit" and not too_long)
-        if too_long and command is not None:
-            command = Command(command.number, "", ())
-        return Line(command, len(line), too_long, is_urgent=urgent)
+def line_from(cut: CutLine) -> Line:
+    """What a line of input means."""
+    command = Command.from_line(cut.text)
+    urgent = is_interrupt(cut.text) or (command is not None and command.name == "quit" and not cut.too_long)
+    if cut.too_long and command is not None:
+        command = Command(command.number, "", ())
+    return Line(command, len(cut.text), cut.too_long, is_urgent=urgent)
 
 
 class Inbox:
@@ -90,25 +61,25 @@ class Inbox:
         self._lines: deque[tuple[Line, int]] = deque()
         self._bytes = 0
         self._breath = 0
-        self._last_urgent = 0  # in which breath `quit`, the end of input or `# interrupt` came last
-        self._last_leaving = 0  # … and without the latter
+        self._last_leaving = 0  # in which breath `quit` or the end of input came
+        self._interrupts: list[tuple[Line, int]] = []  # those lines that no search has obeyed
         self.taken_breath = 0
         """The breath of the line that was taken last."""
 
     def read_all(self, lines: BinaryIO) -> None:
         """Fills the inbox until the end of input or `quit`; what comes after that is of no interest."""
         read: Callable[[int], bytes] = lines.read1 if isinstance(lines, io.BufferedIOBase) else lines.read
-        cutter = LineCutter()
+        cutter = LineCutter(MAX_LINE)
         arrived, goes_on = time.monotonic(), False
         while data := read(_CHUNK):
             arrived = time.monotonic()
-            found = cutter.cut(data)
+            found = [line_from(line) for line in cutter.cut(data)]
             self.put(found, goes_on=goes_on)
             if any(line.command is not None and line.command.name == "quit" for line in found):
                 return
             goes_on = len(data) == _CHUNK or not data.endswith(b"\n")
         goes_on |= time.monotonic() - arrived < _ONE_BREATH
-        self.put([*cutter.rest(), Line(None, is_end=True, is_urgent=True)], goes_on=goes_on)
+        self.put([*map(line_from, cutter.rest()), Line(None, is_end=True, is_urgent=True)], goes_on=goes_on)
 
     def put(self, lines: Iterable[Line], *, goes_on: bool = False) -> None:
         """Adds lines that were sent together, or as one with those before; waits while too much is waiting."""
@@ -119,9 +90,9 @@ class Inbox:
             for line in lines:
                 self._lines.append((line, self._breath))
                 self._bytes += line.size
-                if line.is_urgent:
-                    self._last_urgent = self._breath
-                if line.is_urgent and (line.is_end or line.command is not None):
+                if line.is_urgent and not line.is_end and line.command is None:
+                    self._interrupts.append((line, self._breath))
+                elif line.is_urgent:
                     self._last_leaving = self._breath
             self._changed.notify_all()
 
@@ -131,6 +102,7 @@ class Inbox:
             self._changed.wait_for(lambda: bool(self._lines))
             line, self.taken_breath = self._lines.popleft()
             self._bytes -= line.size
+            self._interrupts = [other for other in self._interrupts if other[0] is not line]
             self._changed.notify_all()
             return line
 
@@ -139,9 +111,13 @@ class Inbox:
         """Whether no line is waiting."""
         return not self._lines
 
-    def is_urgent_after(self, breath: int) -> bool:
-        """Whether an urgent line has come in a later breath."""
-        return self._last_urgent > breath
+    def obeys_interrupt(self, breath: int) -> bool:
+        """Whether `# interrupt` has come in a later breath, which no other search has obeyed: now this one does."""
+        with self._changed:
+            later = next((place for place, (_, other) in enumerate(self._interrupts) if other > breath), None)
+            if later is not None:
+                del self._interrupts[later]
+            return later is not None
 
     def is_leaving_after(self, breath: int) -> bool:
         """Whether `quit` or the end of input has come in a later breath."""

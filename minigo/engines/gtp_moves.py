@@ -5,7 +5,7 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from minigo.engines.gtp_analysis import Wishes, checked_root, parsed_wishes, shower
+from minigo.engines.gtp_analysis import Request, checked_root, parsed_request, shower
 from minigo.engines.gtp_table import COLOR, VERTICES, Entry, words
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ def genmove(session: "Session", color: int, *, cleanup: bool = False) -> str:
 
 def search(session: "Session", color: int, *, timed: bool) -> str:
     """Chooses a move and does not play it."""
-    return _text(session, _decision(session, color, timed=timed))
+    return _text(session, _decision(session, color, timed=timed, plays=False))
 
 
 def restricted_genmove(session: "Session", color: int, moves: tuple[int, ...]) -> str:
@@ -30,15 +30,15 @@ def restricted_genmove(session: "Session", color: int, moves: tuple[int, ...]) -
     legal = position.legal_moves()
     if not any(legal[move] for move in moves):
         moves = (position.board.pass_move,)
-    wishes = Wishes("lz", allowed=[(color, set(moves), 1)])
-    return _play(session, color, _decision(session, color, root=wishes.root(position.board_size)))
+    request = Request("lz", allowed=[(color, set(moves), 1)])
+    return _play(session, color, _decision(session, color, root=request.root(position.board_size)))
 
 
 def genmove_analyze(dialect: str, session: "Session", given: tuple[str, ...], *, plays: bool = True) -> str:
     """Chooses a move and shows meanwhile what it thinks; the last line is the move."""
-    wishes = parsed_wishes(dialect, given, session.game.board_size)
-    color = session.board.position.to_play if wishes.color is None else wishes.color
-    decision = _decision(session, color, wishes=wishes)
+    request = parsed_request(dialect, given, session.game.board_size)
+    color = session.board.position.to_play if request.color is None else request.color
+    decision = _decision(session, color, request=request, plays=plays)
     move = _play(session, color, decision) if plays else _text(session, decision)
     session.reply.line(f"play {move}")
     return ""
@@ -50,8 +50,9 @@ def _decision(
     *,
     cleanup: bool = False,
     timed: bool = True,
+    plays: bool = True,
     root: "RootOptions | None" = None,
-    wishes: Wishes | None = None,
+    request: Request | None = None,
 ) -> "Decision":
     asked = time.monotonic()
     thinker = session.thinker()  # first, for whoever leaves while it is loaded is not kept by imports
@@ -59,18 +60,19 @@ def _decision(
     from minigo.engines.thinking import Report
 
     position = session.board.to_play(color)
-    if wishes is not None:
-        root = checked_root(wishes.root(position.board_size), position)
-    interval = None if wishes is None or wishes.interval is None else wishes.seconds
+    if request is not None:
+        root = checked_root(request.root(position.board_size), position)
+    interval = None if request is None or request.interval is None else request.seconds
     decision = thinker.decide(
         position,
         session.clock if timed and session.clock.is_limited else None,
         interrupted=session.must_move,
-        show=None if wishes is None else shower(session, wishes),
+        show=None if request is None else shower(session, request, lone_pass=True),
         interval=interval,
-        report=Report() if wishes is None else wishes.report(),
+        report=Report() if request is None else request.report(),
         root=RootOptions() if root is None else root,
         cleanup=cleanup,
+        plays=plays,
         waited_seconds=time.monotonic() - asked,  # where the network was still being loaded
     )
     if timed:
@@ -91,18 +93,18 @@ def _text(session: "Session", decision: "Decision") -> str:
     return "resign" if decision.resign else vertex_from_move(decision.move, session.game.board_size)
 
 
-_WISHES: Final = (words("key and value"),)
+_REQUEST: Final = (words("key and value"),)
 COMMANDS: Final = (
     Entry("genmove", (COLOR,), "chooses a move and plays it", genmove),
     Entry("reg_genmove", (COLOR,), "chooses a move", partial(search, timed=False)),
     Entry("restricted_genmove", (COLOR, VERTICES), "chooses among these moves and plays it", restricted_genmove),
     Entry("kgs-genmove_cleanup", (COLOR,), "takes dead stones off before it passes", partial(genmove, cleanup=True)),
     Entry("kata-search", (COLOR,), "chooses a move", partial(search, timed=True)),
-    Entry("lz-genmove_analyze", _WISHES, "as genmove, with analysis", partial(genmove_analyze, "lz")),
-    Entry("kata-genmove_analyze", _WISHES, "as genmove, with analysis", partial(genmove_analyze, "kata")),
+    Entry("lz-genmove_analyze", _REQUEST, "as genmove, with analysis", partial(genmove_analyze, "lz")),
+    Entry("kata-genmove_analyze", _REQUEST, "as genmove, with analysis", partial(genmove_analyze, "kata")),
     Entry(
         "kata-search_analyze",
-        _WISHES,
+        _REQUEST,
         "as kata-search, with analysis",
         partial(genmove_analyze, "kata", plays=False),
     ),

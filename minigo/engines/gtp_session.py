@@ -5,17 +5,15 @@ It knows no command. The board comes with the first command that needs it, and t
 seconds to load, in the background (`Loader`). Nothing heavy is imported at the top.
 """
 
-import logging
-import sys
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Final, Protocol
+from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from minigo.config import GameConfig, SearchConfig
 from minigo.engines.gtp_inbox import Inbox
 from minigo.engines.gtp_text import GtpError
+from minigo.engines.loader import Loader
 from minigo.engines.options import PlayOptions
 
 if TYPE_CHECKING:
@@ -27,10 +25,7 @@ if TYPE_CHECKING:
     from minigo.engines.raw_network import RawEvaluation
     from minigo.engines.thinking import Decision, Report
     from minigo.go.position import Position
-
-LOAD_DELAY: Final = 0.3  # seconds; the first questions come first
-
-_log = logging.getLogger(__name__)
+    from minigo.go.rules import Rules
 
 
 class Thinker(Protocol):
@@ -42,8 +37,11 @@ class Thinker(Protocol):
     def new_game(self) -> None:
         """Forgets the last game."""
 
+    def warm_up(self, board_size: int) -> None:
+        """Gets ready for a board, before the first move."""
+
     def prepare(self, board_size: int) -> None:
-        """Gets ready for a board in the background."""
+        """Gets ready for another board in the background."""
 
     def decide(
         self,
@@ -56,6 +54,7 @@ class Thinker(Protocol):
         report: "Report" = ...,
         root: "RootOptions" = ...,
         cleanup: bool = False,
+        plays: bool = True,
         waited_seconds: float = 0.0,
     ) -> "Decision":
         """Chooses a move for the player to move."""
@@ -82,53 +81,6 @@ class Thinker(Protocol):
 
     def finished(self, position: "Position") -> "Ending":
         """How the game would be counted if it ended here."""
-
-
-class Loader:
-    """Makes the thinker in a thread of its own, once, and not before the first questions had their time.
-
-    Args:
-        load: makes it.
-        inbox: is woken when it is there, or will never be.
-    """
-
-    def __init__(self, load: Callable[[], Thinker], inbox: Inbox) -> None:
-        self._load = load
-        self._inbox = inbox
-        self._wanted = threading.Event()  # do not put loading off any longer
-        self._cancelled = False
-        self._thread = threading.Thread(target=self._run, daemon=True, name="gtp-loader")
-        self.thinker: Thinker | None = None
-        self.error: BaseException | None = None
-
-    @property
-    def is_done(self) -> bool:
-        """Whether the thinker is there, or an error."""
-        return self.thinker is not None or self.error is not None
-
-    def start(self, *, at_once: bool = False) -> None:
-        """Begins to load, after a little delay. May be called again."""
-        if self._thread.ident is None:
-            self._thread.start()
-        if at_once:
-            self._wanted.set()
-
-    def cancel(self) -> None:
-        """Does not begin if it has not begun."""
-        self._cancelled = True
-        self._wanted.set()
-
-    def _run(self) -> None:
-        self._wanted.wait(LOAD_DELAY)
-        if self._cancelled:
-            return
-        try:
-            self.thinker = self._load()
-            sys.stderr.write("GTP ready\n")
-            sys.stderr.flush()
-        except BaseException as error:  # noqa: BLE001 (handed to the thread that runs the conversation)
-            self.error = error
-        self._inbox.wake()
 
 
 class Reply:
@@ -167,6 +119,7 @@ class Session:
         name: what `name` answers.
         version: what `version` answers.
         game: board size, komi and rules of the next board.
+        rules: its rules, if others have been asked for since.
         search: how the thinker searches.
         options: how the thinker plays.
         inbox: what the other side has said since.
@@ -176,6 +129,7 @@ class Session:
         wide_root_noise: of analyses that are not of our own moves.
         analysis_visits: of an analysis; None: as many as there is room for.
         analysis_seconds: of an analysis; None: until a line arrives.
+        helper_seconds: tells the processor time that other processes took for us.
         is_leaving: a search was broken off by `quit`, so that no other is worth while.
         has_quit: nothing more is answered.
     """
@@ -186,12 +140,14 @@ class Session:
     search: SearchConfig
     options: PlayOptions
     inbox: Inbox
-    loader: Loader
+    loader: Loader[Thinker]
     table: "dict[str, Entry]"
     files: Path | None = None
+    rules: "Rules | None" = None
     wide_root_noise: float = 0.0
     analysis_visits: int | None = None
     analysis_seconds: float | None = None
+    helper_seconds: Callable[[], float] = lambda: 0.0
     is_leaving: bool = False
     has_quit: bool = False
     breath: int = 0  # in which the command came
@@ -200,14 +156,17 @@ class Session:
     _clock: "Clock | None" = None
     _told: tuple[PlayOptions, SearchConfig] | None = None  # what the thinker knows
     _reply: Reply | None = field(default=None, repr=False)
+    _is_interrupted: bool = False  # the command that is being answered, by `# interrupt`
 
     @property
     def board(self) -> "GtpBoard":
         """The board as the commands so far have left it."""
         if self._board is None:
             from minigo.engines.gtp_board import GtpBoard  # with numpy: too slow for the first replies
+            from minigo.go.position import Position
 
-            self._board = GtpBoard(self.game)
+            rules = self.game.rules if self.rules is None else self.rules
+            self._board = GtpBoard(Position.empty(self.game.board_size, self.game.komi, rules))
         return self._board
 
     @property
@@ -221,8 +180,13 @@ class Session:
         self.pondered = None
         if self._clock is not None:
             self.clock = self._clock.started(self._clock.control)
-        if self.loader.thinker is not None:
-            self.loader.thinker.new_game()
+        if self.loader.loaded is not None:
+            self.loader.loaded.new_game()
+
+    def prepare(self) -> None:
+        """Lets the thinker get ready for this board size, if it is loaded; otherwise it does so when it is."""
+        if self.loader.loaded is not None:
+            self.loader.loaded.prepare(self.game.board_size)
 
     @property
     def clock(self) -> "Clock":
@@ -247,6 +211,7 @@ class Session:
     def begin(self, reply: Reply) -> None:
         """Says that a command is being answered."""
         self._reply = reply
+        self._is_interrupted = False
         self.breath = self.inbox.taken_breath
 
     @property
@@ -256,11 +221,10 @@ class Session:
         return self.pondered if wanted and self.board.position is self.pondered else None
 
     def must_move(self) -> bool:
-        """Whether the search for a move shall end: somebody is leaving, or asked for the move at once."""
-        if not self.is_leaving and self.inbox.is_urgent_after(self.breath):
-            self.is_leaving = self.inbox.is_leaving_after(self.breath)
-            return True
-        return self.is_leaving
+        """Whether the search for a move shall end: somebody is leaving, or asked for this move at once."""
+        self.is_leaving |= self.inbox.is_leaving_after(self.breath)
+        self._is_interrupted = self._is_interrupted or self.inbox.obeys_interrupt(self.breath)
+        return self.is_leaving or self._is_interrupted
 
     def must_stop(self) -> bool:
         """Whether an analysis shall end: any line has arrived."""
@@ -277,7 +241,7 @@ class Session:
         self.inbox.wait_for(lambda: self.loader.is_done or interrupted())
         if self.loader.error is not None:
             raise GtpError(f"the network could not be loaded: {self.loader.error}")
-        thinker = self.loader.thinker
+        thinker = self.loader.loaded
         if thinker is None:
             raise GtpError("interrupted while the network was being loaded")
         if self._told is None or self._told != (self.options, self.search):

@@ -5,6 +5,7 @@ It puts together how long a move may take (`clock`), the search that is kept fro
 play then (`choice`) and how a game is counted (`ending`).
 """
 
+import copy
 import math
 import threading
 import time
@@ -16,7 +17,14 @@ import numpy as np
 
 from minigo.anytime import Analysis, RootOptions
 from minigo.config import SearchConfig
-from minigo.engines.choice import Resignation, chosen_move, cleanup_move, wants_ending
+from minigo.engines.choice import (
+    Resignation,
+    chosen_move,
+    cleanup_move,
+    is_agreed,
+    score_as_it_stands,
+    wants_ending,
+)
 from minigo.engines.clock import Budget, Clock
 from minigo.engines.ending import Ending, ending_of
 from minigo.engines.game_tree import MAX_VISITS, NO_LIMIT, PLAIN, GameTree, Limits, Report, Wishes
@@ -100,8 +108,7 @@ class Thinking:
 
     def set_options(self, options: PlayOptions, config: SearchConfig | None = None) -> None:
         """Plays on with other options and, if a config is given, searches by that."""
-        self.options = options
-        self._resignation = Resignation(options)
+        self.options = self._resignation.options = options
         if config is not None and config != self._config:
             only_visits = replace(config, num_simulations=self._config.num_simulations) == self._config
             self._config = config
@@ -146,6 +153,7 @@ class Thinking:
         report: Report = PLAIN,
         root: RootOptions = _USUAL,
         cleanup: bool = False,
+        plays: bool = True,
         waited_seconds: float = 0.0,
     ) -> Decision:
         """Chooses a move for the player to move, as fast as the clock demands.
@@ -159,13 +167,15 @@ class Thinking:
             report: what `show` wants to see.
             root: what differs in this search. Where it avoids moves at the root, none of them is chosen.
             cleanup: takes the opponent's dead stones off before it passes, and does not resign.
+            plays: whether the move will be played; what is not leaves chance as it was.
             waited_seconds: how long ago the move was asked for, if not just now.
         """
         started = self._now() - waited_seconds
-        searched = _reopened(position)
+        searched = position.reopened()
         self._tree.take(searched, root)
         if self._random is not None:
-            decision = self._chance(position, searched, self._random, root, Wishes(interrupted, report=report), show)
+            chance = (self._random, self._draws) if plays else copy.deepcopy((self._random, self._draws))
+            decision = self._chance(position, searched, chance, root, Wishes(interrupted, report=report), show)
         elif searched.is_over:
             decision = Decision(self._decided(position, root, cleanup), False, self._tree.analysis(report))
         else:
@@ -210,7 +220,7 @@ class Thinking:
             shown[:] = [analysis]
             show(analysis)
 
-        self._tree.take(_reopened(position), root)
+        self._tree.take(position.reopened(), root)
         budget = NO_LIMIT if seconds is None else Budget(seconds, seconds)
         limits = Limits(MAX_VISITS if visits is None else visits, budget, started)
         self._tree.search(limits, Wishes(interrupted, show_and_note, interval, report))
@@ -239,7 +249,7 @@ class Thinking:
 
     def finished(self, position: Position) -> Ending:
         """How the game would be counted if it ended here. Searches a little; chance knows only what is pass-alive."""
-        searched = _reopened(position)
+        searched = position.reopened()
         if self._random is not None or searched.is_over:
             return ending_of(position, None)
         self._tree.take(searched, _USUAL)
@@ -268,12 +278,15 @@ class Thinking:
         return Decision(chosen_move(position, seen, ending, self.options), resigns, analysis)
 
     def _decided(self, position: Position, root: RootOptions, cleanup: bool) -> int:
-        """A move where pass-alive chains and regions decide every point."""
-        avoided = {avoid.move for avoid in root.avoid if avoid.color == position.to_play}
-        if cleanup and not avoided:
+        """A move where pass-alive chains and regions decide every point.
+
+        Such a game is won or lost, but a pass lets it be counted with what is dead on the board, unless players agree.
+        """
+        allowed = root.allowed(position)
+        loses = not is_agreed(position, self.options) and score_as_it_stands(position) <= 0
+        if (cleanup or loses) and not root.avoid:
             return cleanup_move(position, ending_of(position, None), None)
-        moves = [move for move in np.flatnonzero(position.legal_moves()).tolist() if move not in avoided]
-        return int(moves[-1]) if moves else position.board.pass_move  # a pass is the last of all moves
+        return int(np.flatnonzero(allowed)[-1]) if allowed.any() else position.board.pass_move  # the last of all moves
 
     def _cleanup(self, position: Position) -> int:
         """Takes dead stones; without any, passes where the board as it stands says what the ending says."""
@@ -288,18 +301,17 @@ class Thinking:
         self,
         position: Position,
         searched: Position,
-        player: RandomPlayer,
+        chance: tuple[RandomPlayer, np.random.Generator],
         root: RootOptions,
         wishes: Wishes,
         show: Callable[[Analysis], None] | None,
     ) -> Decision:
         """Chance's move; a search by the rules alone only where somebody wants to see one."""
+        player, draws = chance
         move = position.board.pass_move if searched.is_over else player.choose(searched).move
-        avoided = [avoid.move for avoid in root.avoid if avoid.color == position.to_play]
-        if move in avoided:
-            allowed = searched.legal_moves()
-            allowed[avoided] = False
-            move = int(self._draws.choice(np.flatnonzero(allowed)))
+        allowed = root.allowed(searched)
+        if not allowed[move] and allowed.any():
+            move = int(draws.choice(np.flatnonzero(allowed)))
         if not position.board.is_legal(move, position.to_play):  # known only to the game's history
             move = position.board.pass_move
         if show is None:
@@ -331,13 +343,3 @@ class Thinking:
             cached_positions=self._cached_positions,
             now=self._now,
         )
-
-
-def _reopened(position: Position) -> Position:
-    """The position as if the passes that ended the game had not been made, so that it can be searched.
-
-    Such a position has no history: a move that ko or superko forbid in the game may be legal in it.
-    """
-    if position.board.passes < 2:
-        return position
-    return Position.from_stones(position.board.stones, position.to_play, position.komi, position.rules)

@@ -106,6 +106,35 @@ class Position:
         board.komi = komi
         return type(self)(board, self.rules, self.moves)
 
+    @property
+    def handicap(self) -> int:
+        """Handicap stones as KataGo counts them: those that were set up, and Black's moves before White's first stone.
+
+        0 where that is a single one, as in an ordinary game, or White had stones from the beginning.
+        """
+        board, passing = self.board, self.board.pass_move
+        counts = {}
+        for color in (BLACK, WHITE):
+            played = sum(1 for mover, move in self.moves if mover == color and move != passing)
+            counts[color] = int(np.count_nonzero(board.stones == color)) + board.captured(color) - played
+        stones = counts[BLACK] + _moves_before_white(self.moves, passing)
+        return stones if stones > 1 and counts[WHITE] == 0 else 0
+
+    def compensated(self, komi: float) -> Self:
+        """The same position with this komi and what the rules give White for the handicap."""
+        if self.rules.handicap_bonus != "0":
+            komi += self.rules.handicap_points(self.handicap)
+        return self if self.komi == komi else self.with_komi(komi)
+
+    def reopened(self) -> Self:
+        """The position as if the passes that ended the game had not been made, so that it can be searched.
+
+        Such a position has no history: a move that ko or superko forbid in the game may be legal in it.
+        """
+        if self.board.passes < 2:
+            return self
+        return self.from_stones(self.board.stones, self.to_play, self.komi, self.rules)
+
     def __str__(self) -> str:
         size = self.board_size
         columns = "   " + " ".join(COLUMNS[:size])
@@ -116,3 +145,16 @@ class Position:
         player, number = color_name(self.to_play), len(self.moves) + 1
         state = f"{player} to play, move {number}, komi {self.komi:g}, {self.rules.name}"
         return "\n".join([columns, *rows, state])
+
+
+def _moves_before_white(moves: tuple[tuple[int, int], ...], passing: int) -> int:
+    """Black's moves before White's first stone; none where White has moved twice in a row before Black went on."""
+    count = 0
+    for ply, (color, move) in enumerate(moves):
+        if color == BLACK:
+            count += move != passing
+        elif ply + 1 < len(moves) and moves[ply + 1][0] == WHITE:
+            return 0
+        elif move != passing:
+            break
+    return count

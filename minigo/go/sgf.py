@@ -17,7 +17,7 @@ from cc_kernels.board import BLACK, EMPTY, WHITE, Board
 from minigo.go.coords import color_from_text, color_name, move_from_sgf, sgf_from_move
 from minigo.go.position import Position
 from minigo.go.record import GameRecord
-from minigo.go.rules import RULES, Rules, rules_named
+from minigo.go.rules import RULES, Rules, rules_from_text, rules_named
 
 MAX_BYTES: Final = 1_000_000
 MAX_NODES: Final = 20_000
@@ -115,16 +115,25 @@ def position_from_sgf(data: bytes, move_number: int | None = None, rules: str | 
 
 
 def game_from_sgf(
-    data: bytes, move_number: int | None = None, rules: str | None = None
+    data: bytes, move_number: int | None = None, *, rules: Rules, komi: float
 ) -> tuple[Position, tuple[tuple[int, int], ...]]:
     """As `position_from_sgf`, but as the position that was set up last and the (color, move)s since then.
+
+    Args:
+        data: the SGF.
+        move_number: as in `position_from_sgf`.
+        rules: those where the file names none that we know. Of Chinese ones they say more than a file does, and stay.
+        komi: where the file has none that can be read.
 
     Raises:
         SgfError: it is no SGF, is over a cap, or breaks the rules.
     """
     game = _parsed(data)
-    chosen = _rules(game.get_root(), rules)
-    board, first, moves = _play_main_line(game, chosen, None if move_number is None else move_number - 1)
+    root = game.get_root()
+    written = rules_from_text(_text(root, "RU", "")) or rules
+    chosen = rules if written.name == "chinese" and rules.name.startswith("chinese-") else written
+    last = None if move_number is None else move_number - 1
+    board, first, moves = _play_main_line(game, chosen, last, _komi(root, komi))
     return Position(first, chosen), tuple(moves[len(moves) - board.move_count :])
 
 
@@ -132,7 +141,6 @@ def sgf_from_game(
     first: Position,
     moves: Iterable[tuple[int, int]],
     *,
-    handicap: int = 0,
     players: tuple[str, str] | None = None,
     result: str | None = None,
 ) -> bytes:
@@ -141,7 +149,6 @@ def sgf_from_game(
     Args:
         first: where it began; stones on its board are set up.
         moves: (color, move) of every move since then.
-        handicap: how many of the stones are a handicap.
         players: the names of Black and White, if they have any.
         result: as SGF writes it, like "B+3.5" or "W+R"; None: there is none.
     """
@@ -155,8 +162,8 @@ def sgf_from_game(
         properties["RE"] = result
     for name, value in properties.items():
         root.set(name, value)
-    if handicap >= 2:
-        root.set("HA", handicap)
+    if first.handicap:
+        root.set("HA", first.handicap)
     if stones.any():
         black, white = (
             [(size - 1 - int(row), int(column)) for row, column in np.argwhere(stones == color)]
@@ -193,11 +200,13 @@ def _depths(skeleton: bytes) -> Iterator[int]:
         yield depth
 
 
-def _play_main_line(game: Any, rules: Rules, last: int | None) -> tuple[Board, Board, list[tuple[int, int]]]:
+def _play_main_line(
+    game: Any, rules: Rules, last: int | None, komi: float | None = None
+) -> tuple[Board, Board, list[tuple[int, int]]]:
     """Plays the first `last` moves, or all; returns the board, how it was set up last, and (color, move) of each."""
     moves: list[tuple[int, int]] = []
     try:
-        board = Board(game.get_size(), game.get_komi(), rules.ko_rule, rules.suicide)
+        board = Board(game.get_size(), game.get_komi() if komi is None else komi, rules.ko_rule, rules.suicide)
         first = board.copy()
         for node in game.main_sequence_iter():
             _set_up(board, node)
@@ -242,8 +251,14 @@ def _first_to_play(stones: NDArray[np.int8]) -> int:
 def _rules(root: Any, name: str | None) -> Rules:
     if name is not None:
         return rules_named(name)
-    written = _text(root, "RU", "").lower()
-    return RULES[written] if written in RULES else RULES["cgos"]
+    return rules_from_text(_text(root, "RU", "")) or RULES["cgos"]
+
+
+def _komi(root: Any, default: float) -> float:
+    try:
+        return float(root.get("KM")) if root.has_property("KM") else default
+    except ValueError:
+        return default
 
 
 def _text(root: Any, name: str, default: str) -> str:

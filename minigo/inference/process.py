@@ -2,12 +2,14 @@
 """`ProcessEvaluator`: a network in a process of its own, behind the same verb as one in this process.
 
 Importing a framework and compiling a network keep a Python process from doing anything else for up to seconds. An
-engine that must answer at once keeps them out of its process. Start at `ProcessEvaluator`; `serve` is the other end.
+engine that must answer at once keeps them out of its process. Start at `ProcessEvaluator`; `serve` is the other end,
+and `LastingEvaluator` survives it.
 Leaves and evaluations cross as plain arrays; nothing is pickled.
 """
 
 import contextlib
 import json
+import logging
 import os
 import queue
 import socket
@@ -15,6 +17,7 @@ import struct
 import subprocess
 import threading
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -27,6 +30,8 @@ _REPLY: Final = struct.Struct("<?I")  # whether there is ownership; length of an
 _HELLO: Final = struct.Struct("<I")  # length of a JSON object
 _KILL_SECONDS: Final = 5.0
 
+_log = logging.getLogger(__name__)
+
 
 class RemoteError(Exception):
     """The network's process could not load it, or broke down.
@@ -38,6 +43,10 @@ class RemoteError(Exception):
     def __init__(self, message: str, class_names: Sequence[str] = ()) -> None:
         super().__init__(message)
         self.class_names = list(class_names)
+
+
+class BrokenProcessError(RemoteError):
+    """The network's process is no more."""
 
 
 class ProcessEvaluator:
@@ -106,6 +115,15 @@ class ProcessEvaluator:
             ownership.reshape(rows, size, size) if has_ownership else None,
         )
 
+    def cpu_seconds(self) -> float:
+        """The processor time that the process has taken so far; 0 where the system does not tell."""
+        try:
+            text = Path(f"/proc/{self._process.pid}/stat").read_text()
+        except OSError:
+            return 0.0
+        user, system = text.rpartition(")")[2].split()[11:13]
+        return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
     def close(self) -> None:
         """Ends the process at once; whoever waits for an evaluation gets a RemoteError. May be called again."""
         self._closed = True
@@ -127,15 +145,70 @@ class ProcessEvaluator:
             done += count
         return data
 
-    def _death(self) -> RemoteError:
+    def _death(self) -> BrokenProcessError:
         if self._closed:
-            return RemoteError("the network's process was ended")  # and nobody waits until it has gone
+            return BrokenProcessError("the network's process was ended")  # and nobody waits until it has gone
         try:
             status = self._process.wait(_KILL_SECONDS)
         except subprocess.TimeoutExpired:
             self._process.kill()
-            return RemoteError("the network's process closed its connection")
-        return RemoteError(f"the network's process ended with status {status}")
+            return BrokenProcessError("the network's process closed its connection")
+        return BrokenProcessError(f"the network's process ended with status {status}")
+
+
+class LastingEvaluator:
+    """A network in a process of its own, which is started again when it has broken down: once, so that no game is lost.
+
+    Args:
+        command: as for `ProcessEvaluator`.
+        channels: as for `ProcessEvaluator`.
+    """
+
+    def __init__(self, command: Sequence[str], channels: int = 1) -> None:
+        self._command, self._channels = command, channels
+        self._current = ProcessEvaluator(command, channels)
+        self._restarting = threading.Lock()
+        self._was_restarted = self._closed = False
+        self.name = self.backend = self.precision = ""
+
+    def wait_until_loaded(self) -> None:
+        """As `ProcessEvaluator.wait_until_loaded`."""
+        self._current.wait_until_loaded()
+        self.name, self.backend = self._current.name, self._current.backend
+        self.precision = self._current.precision
+
+    def evaluate(self, leaves: Leaves) -> Evaluation:
+        """Evaluates every row over there. Raises RemoteError: the second process broke down, too, or was closed."""
+        used = self._current
+        try:
+            return used.evaluate(leaves)
+        except BrokenProcessError as error:
+            self._restart(used, error)
+            return self._current.evaluate(leaves)
+
+    def cpu_seconds(self) -> float:
+        """As `ProcessEvaluator.cpu_seconds`."""
+        return self._current.cpu_seconds()
+
+    def close(self) -> None:
+        """As `ProcessEvaluator.close`."""
+        self._closed = True
+        self._current.close()
+
+    def _restart(self, broken: ProcessEvaluator, error: BrokenProcessError) -> None:
+        """Starts another process in place of this one, unless another caller has done so."""
+        with self._restarting:
+            if self._current is not broken:
+                return
+            if self._was_restarted or self._closed:
+                raise error
+            self._was_restarted = True
+            _log.warning("%s; it is started again", error)
+            broken.close()
+            self._current = ProcessEvaluator(self._command, self._channels)
+            if self._closed:  # meanwhile
+                self._current.close()
+            self._current.wait_until_loaded()
 
 
 def serve(load: Callable[[], Evaluator], descriptors: Sequence[int], describe: Callable[[str], None]) -> None:

@@ -12,8 +12,13 @@ import time
 import numpy as np
 import pytest
 
+from cc_kernels.board import BLACK
 from minigo.config import SearchConfig
 from minigo.engines.analysis import AnalysisEngine, Capacity
+from minigo.engines.options import PlayOptions
+from minigo.engines.thinking import Thinking
+from minigo.go.coords import vertex_from_move
+from minigo.go.position import Position
 from minigo.inference.evaluator import HashEvaluator, UniformEvaluator
 from tests.support.analysis_client import (
     DEFAULTS,
@@ -25,6 +30,8 @@ from tests.support.analysis_client import (
     query,
 )
 from tests.support.area_evaluator import AreaEvaluator
+from tests.support.diagrams import stones_from_diagram
+from tests.support.thinking import LibertyEvaluator
 
 # Black has the left, which is more than White's right.
 BLACK_AHEAD = moves("B C5 B C4 B C3 B C2 B C1 B A5 W E1 W E2 W D2")
@@ -162,11 +169,48 @@ def test_one_visit_gives_the_networks_opinion():
     assert len(reply["policy"]) == 26
 
 
-def test_a_finished_game_has_its_exact_result():
-    reply = analyzed(moves=moves("B C3 W pass B pass"), includePolicy=True, includeOwnership=True)
+DECIDED = moves("B A2 B B2 B C2 B D2 B E2 B A1 B C1 B E1 B A4 B B4 B C4 B D4 B E4 B A5 B C5 B E5")
+
+
+def test_a_decided_game_has_its_exact_result():
+    reply = analyzed(initialStones=DECIDED, moves=moves("W C3"), includePolicy=True, includeOwnership=True)
     assert reply["rootInfo"]["scoreLead"] == 24.5
     assert reply["rootInfo"]["winrate"] == 1.0
-    assert [info["move"] for info in reply["moveInfos"]] == ["pass"]
+    assert [(info["move"], info["winrate"], info["lcb"]) for info in reply["moveInfos"]] == [("pass", 1.0, 1.0)]
+    assert reply["ownership"] == [1.0] * 25
+
+
+@pytest.mark.parametrize(("whole", "by_move"), [(True, False), (False, True), (True, True)])
+def test_a_decided_game_has_the_ownership_that_was_asked_for(whole, by_move):
+    reply = analyzed(initialStones=DECIDED, includeOwnership=whole, includeMovesOwnership=by_move)
+    assert ("ownership" in reply, "ownership" in reply["moveInfos"][0]) == (whole, by_move)
+
+
+def test_a_decided_game_shows_a_move_where_the_pass_is_to_be_avoided():
+    avoid = {"player": "B", "moves": ["pass"], "untilDepth": 1}
+    reply = analyzed(initialStones=DECIDED, initialPlayer="B", avoidMoves=[avoid])
+    assert [info["move"] for info in reply["moveInfos"]] == ["B5"]
+
+
+def test_a_game_that_two_passes_ended_is_searched_on_as_our_other_engine_does():
+    dead = moves("B A3 B B3 B C3 B D3 B E3 W C1")
+    reply = analyzed(
+        LibertyEvaluator(), initialStones=dead, moves=moves("B pass W pass"), maxVisits=50, includePolicy=True
+    )
+    assert reply["rootInfo"]["visits"] >= 50
+    assert len(reply["moveInfos"]) > 1
+    assert reply["turnNumber"] == 2
+    position = Position.from_stones(stones_from_diagram("""
+        . . . . .
+        . . . . .
+        X X X X X
+        . . . . .
+        . . O . .
+    """), BLACK, 0.5, "tromp-taylor").play(25).play(25)  # fmt: skip
+    thinking = Thinking(LibertyEvaluator(), SearchConfig(), PlayOptions(), batch_rows=8, cached_positions=0)
+    found = thinking.analyze(position, interrupted=lambda: False, show=lambda _: None, interval=9.0, visits=50)
+    assert reply["moveInfos"][0]["move"] == vertex_from_move(found.moves[0].move, 5)
+    assert reply["rootInfo"]["rawLead"] == pytest.approx(found.raw_score_lead, abs=1e-5)
 
 
 def test_an_evaluator_without_ownership_leaves_it_out():

@@ -3,6 +3,7 @@
 
 import io
 import math
+import tracemalloc
 
 import pytest
 
@@ -10,6 +11,7 @@ from cc_kernels.board import BLACK, KO_POSITIONAL, KO_SIMPLE, KO_SITUATIONAL, WH
 from minigo.anytime import Avoid
 from minigo.engines.analysis import lines_of
 from minigo.engines.analysis_request import (
+    MAX_MOVES,
     RequestError,
     Settings,
     identifier,
@@ -111,9 +113,9 @@ def test_rules_that_we_can_play(rules, ko_rule, suicide):
         ("japanese", KO_SIMPLE, "area scoring"),
         ("korean", KO_SIMPLE, "area scoring"),
         ("stone_scoring", KO_SIMPLE, "area scoring"),
-        ("aga-button", KO_SITUATIONAL, "using aga"),
+        ("aga-button", KO_SITUATIONAL, "using aga and area scoring"),
         ({"ko": "SPIGHT"}, KO_SITUATIONAL, "ko SPIGHT"),
-        ({"scoring": "TERRITORY", "tax": "SEKI", "ko": "SIMPLE"}, KO_SIMPLE, "scoring TERRITORY, tax SEKI"),
+        ({"scoring": "TERRITORY", "tax": "SEKI", "ko": "SIMPLE"}, KO_SIMPLE, "scoring TERRITORY, tax SEKI is not"),
     ],
 )
 def test_rules_that_we_cannot_play_become_the_nearest_with_a_warning(rules, ko_rule, words):
@@ -142,6 +144,14 @@ def test_komi_is_that_of_the_rules_unless_given():
         ({"rules": {"whiteHandicapBonus": "N"}, "whiteHandicapBonus": "0"}, 0.5),
         ({"whiteHandicapBonus": "N", "initialStones": moves("B C3")}, 0.5),
         ({"whiteHandicapBonus": "N", "initialStones": moves("B C3 B D4 W E5")}, 0.5),
+        ({"rules": "chinese"}, 3.5),
+        ({"rules": "chinese-kgs"}, 3.5),
+        ({"rules": "aga"}, 2.5),
+        ({"rules": "new-zealand"}, 0.5),
+        ({"rules": "chinese", "moves": moves("B E5 W A1"), "initialPlayer": "B"}, 4.5),
+        ({"rules": "chinese", "moves": moves("B E5 B A1 W B1"), "initialStones": []}, 2.5),
+        ({"rules": "chinese", "moves": moves("B E5 W B1 B A1"), "initialStones": []}, 0.5),
+        ({"rules": "chinese", "moves": moves("B E5 B A1 W B1"), "initialStones": [], "analyzeTurns": [1]}, 0.5),
     ],
 )
 def test_white_may_get_points_for_handicap_stones(fields, komi):
@@ -358,3 +368,14 @@ class Dripping(io.RawIOBase):
 
 def test_lines_that_come_in_pieces_are_put_together():
     assert list(lines_of(Dripping(b"ab\n123456\n\ncd"), limit=5)) == [b"ab", None, b"", b"cd"]
+
+
+def test_a_thousand_positions_of_a_long_game_take_little_memory():
+    tracemalloc.start()
+    game = [["BW"[ply % 2], "pass"] for ply in range(MAX_MOVES)]
+    found = read(moves=game, analyzeTurns=list(range(MAX_MOVES + 1)))
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(found.turns) == MAX_MOVES + 1
+    assert most < 20 << 20
+    assert len(found.turns[-1].position.moves) == MAX_MOVES

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from cc_kernels.board import BLACK, WHITE
-from minigo.engines.choice import Resignation, chosen_move, cleanup_move, handicap, wants_ending
+from minigo.engines.choice import Resignation, chosen_move, cleanup_move, wants_ending
 from minigo.engines.ending import ending_of
 from minigo.engines.options import PlayOptions
 from minigo.go.coords import move_from_vertex, vertex_from_move
@@ -289,28 +289,3 @@ def test_white_has_hope_for_longer_in_a_handicap_game(color: int, value: float, 
     positions = [at_ply(20 + 2 * k, color, stones=TWO_STONES) for k in range(6)]
 
     assert [resignation.decides(position, value, lead) for position in positions] == expected
-
-
-def test_a_handicap_is_what_black_has_before_white_s_first_move():
-    empty = Position.empty(5, 0.5, "cgos")
-    ordinary = empty.play(12).play(13)
-    moved = empty.play(6, BLACK).play(8, BLACK).play(16, BLACK).play(12, WHITE)
-    set_up = Position.from_stones(stones_from_diagram(TWO_STONES), WHITE, 0.5, "cgos")
-
-    assert handicap(empty) == 0
-    assert handicap(ordinary) == 1
-    assert handicap(moved) == 3
-    assert handicap(set_up) == handicap(set_up.play(0).play(1)) == 2
-
-
-def test_captures_do_not_change_the_handicap():
-    stones = """
-        O X . . .
-        . . . . .
-        . . . . .
-        . . . X .
-        . . . . .
-    """
-    position = Position.from_stones(stones_from_diagram(stones), BLACK, 0.5, "cgos")
-
-    assert handicap(position) == handicap(position.play(5)) - 1 == 1

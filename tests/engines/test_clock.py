@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from cc_kernels.board import BLACK, WHITE
-from minigo.engines.clock import Budget, Clock, TimeControl, TimeLeft, moves_left
+from minigo.engines.clock import MOVE_SECONDS, Budget, Clock, TimeControl, TimeLeft, moves_left
 from minigo.go.position import Position
 
 INF = math.inf
@@ -81,11 +81,12 @@ def test_only_kata_has_fischer(words: str, expected: TimeControl):
         ("none 5", "needs no numbers"),
         ("absolute ten", "main time must be a number, got 'ten'"),
         ("absolute -1", "main time must be in 0.."),
-        ("absolute nan", "main time must be in 0.."),
-        ("absolute inf", "main time must be in 0.."),
+        ("absolute nan", "main time must be a number"),
+        ("absolute inf", "main time must be a number"),
+        ("absolute 1_0", "main time must be a number, got '1_0'"),
         ("canadian 5 5 2.5", "stones must be an integer"),
         ("canadian 5 5 1e9", "stones must be an integer in 0..100000"),
-        ("byoyomi 5 5 inf", "periods must be an integer"),
+        ("byoyomi 5 5 inf", "periods must be a number"),
         ("fischer 60", "needs main time, increment"),
     ],
 )
@@ -233,6 +234,70 @@ def test_no_game_of_any_length_is_lost_on_time(control: str, board_size: int, to
         known = clock if told else known.spent(BLACK, used)
 
         assert not clock.has_run_out(BLACK), f"at ply {ply}"
+
+
+LAGS = (0.05, 0.3, 1.0, 2.5)
+TIGHT = (
+    *CONTROLS,
+    "absolute 30",
+    "absolute 29",
+    "absolute 600",
+    "absolute 3000",
+    "fischer 10 0.2",
+    "fischer 30 0.2",
+    "fischer 300 0",
+    "fischer 1000 1",
+    "fischer-capped 300 0.2 300 5",
+    "canadian 300 2 10",
+    "canadian 5 10 3",
+    "byoyomi 300 0.2 3",
+    "byoyomi 60 1 2",
+    "byoyomi 10 5 1",
+)
+
+
+def can_be_kept(control: TimeControl, lag: float, moves: int) -> bool:
+    """Whether there is time for so many moves without any thought, each with its lag."""
+    each = lag + MOVE_SECONDS
+    if control.kind == "absolute":
+        return moves * each <= control.main_seconds
+    if control.kind == "canadian":
+        in_main = moves * each <= control.main_seconds
+        return in_main or control.stones * each <= control.period_seconds
+    if control.kind == "byoyomi":
+        return moves * each <= control.main_seconds or each <= control.period_seconds
+    first = each <= min(control.main_seconds, control.most_seconds)
+    return first and (
+        moves * (each - control.increment) <= control.main_seconds - each and control.most_per_move > each
+    )
+
+
+@pytest.mark.parametrize("board_size", [5, 19])
+@pytest.mark.parametrize("text", sorted(set(TIGHT)))
+@pytest.mark.parametrize("thought", ["soft", "hard"])
+def test_the_lag_of_every_move_is_kept_wherever_that_is_possible(text: str, board_size: int, thought: str):
+    """Each move takes its budget and then the whole lag, in a game as long as the board has points for each player."""
+    control, moves = kata(text), board_size**2
+    possible = [lag for lag in LAGS if can_be_kept(control, lag, moves)]
+    for lag in possible:
+        clock = Clock.started(control)
+        for ply in range(0, 2 * moves, 2):
+            budget = clock.budget(after(ply, board_size), BLACK, lag_seconds=lag)
+            clock = clock.spent(BLACK, getattr(budget, thought) + lag - 0.001, unseen_seconds=0.0)
+            assert not clock.has_run_out(BLACK), f"at ply {ply} with a lag of {lag:g} s"
+
+
+def test_the_shorter_the_lag_the_more_time_there_is_to_think():
+    for text in ("absolute 300", "fischer 100 1", "byoyomi 60 5 3"):
+        budgets = [Clock.started(kata(text)).budget(after(10), lag_seconds=lag).soft for lag in LAGS]
+        assert budgets == sorted(budgets, reverse=True)
+        assert budgets[0] > budgets[2]
+
+
+def test_where_the_lag_of_the_longest_game_is_not_to_be_had_that_of_a_usual_one_is_kept():
+    clock = Clock.started(kata("absolute 20"))
+
+    assert 0 < clock.budget(after(0), lag_seconds=0.3).soft < 0.3
 
 
 @pytest.mark.parametrize("control", ["absolute 60", "canadian 60 10 10", "byoyomi 60 5 3", "fischer 60 1"])

@@ -154,20 +154,41 @@ def test_dead_stones_beside_a_gap_still_count_for_the_other():
     assert same(found.owner, SPLIT)
 
 
+SEKI = """
+    . X O . X O .
+    X X O . X O O
+    . X O X X O .
+    X X X O O O O
+    X . X O . O .
+    X X X O O O O
+    . X X O . O .
+"""
+
+
 def test_stones_in_seki_are_neither_dead_nor_simply_alive():
-    found = ending("""
-        . X O . X O .
-        X X O . X O O
-        . X O X X O .
-        X X X O O O O
-        X . X O . O .
-        X X X O O O O
-        . X X O . O .
-    """)
+    found = ending(SEKI, SEKI)
 
     assert names(statuses(found, "seki"), 7) == {"C7", "C6", "C5", "E7", "E6", "E5", "D5"}
     assert names(statuses(found, "dame"), 7) == {"D7", "D6"}
     assert {"B7", "F7"} <= names(statuses(found, "alive"), 7)
+
+
+def test_nothing_is_in_seki_while_the_board_is_open_or_nobody_says_what_is_whose():
+    open_board = """
+        . . . . . . . . .
+        . . . . . . . . .
+        . . . . . . X . .
+        . . . . . . . . .
+        . . . . X . . . .
+        . . . . . . . . .
+        . . O . . . . . .
+        . . . . . . . . .
+        . . . . . . . . .
+    """
+    for found in (ending(open_board), ending(open_board, open_board), ending(SEKI)):
+        assert statuses(found, "seki") == []
+        assert statuses(found, "dead") == []
+    assert names(statuses(ending(open_board), "alive"), 9) == {"G7", "E5", "C3"}
 
 
 def test_chains_with_territory_are_not_in_seki_where_points_between_them_are_open():

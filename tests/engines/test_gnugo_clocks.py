@@ -105,5 +105,8 @@ def test_no_clock_is_overrun_and_no_move_illegal_against_gnugo(clocks: ModuleTyp
 
     assert [game.control for game in games] == list(short)
     assert {game.end for game in games} <= {"passes", "moves"}, [game.reason for game in games]
+    over = [game for game in games if game.end == "passes"]
+    assert over
+    assert all(game.agrees and game.scores[2] == game.score for game in over), [game.scores for game in over]
     assert all(seconds > 0 for game in games for seconds, _ in game.left)
     assert [game.moves for game in again] == [game.moves for game in games]

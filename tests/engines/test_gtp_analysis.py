@@ -11,7 +11,7 @@ from cc_kernels.board import BLACK, WHITE
 from minigo.anytime import Avoid, RootOptions
 from minigo.config import SearchConfig
 from minigo.engines.gtp import GtpEngine
-from minigo.engines.gtp_formats import Shape, info_line, raw_network_text
+from minigo.engines.gtp_formats import Shape, _numbers, info_line, raw_network_text
 from minigo.engines.options import PlayOptions
 from minigo.engines.raw_network import evaluate_alone
 from minigo.engines.thinking import Thinking
@@ -197,3 +197,30 @@ def test_interleavings_of_analysis_and_interruption_lose_and_add_no_reply():
                 reply = talking.reply()
                 assert re.match(rf"[=?]{expected}( |$|\n)", reply), (lines, expected, reply)
         assert talking.close() == ""
+
+
+DECIDED = """
+    set_position b A2 b B2 b C2 b D2 b E2 b A4 b B4 b C4 b D4 b E4 b A1 b C1 b E1 b A5 b C5 b E5
+"""
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        ("", (0, 0)),
+        ("ownership true", (0, 1)),
+        ("movesOwnership true", (1, 0)),
+        ("ownership true movesOwnership true", (1, 1)),
+    ],
+)
+def test_a_decided_game_shows_the_ownership_that_was_asked_for(asked, expected):
+    engine = GtpEngine(hash_thinking, GAME, version="1.0")
+    text = talk(engine, DECIDED.strip(), f"kata-genmove_analyze b {asked} minmoves 3")
+    assert (text.count("movesOwnership"), text.count(" ownership")) == expected
+    lines = re.findall(r"move (\w+) .*?winrate (\S+) .*?lcb (\S+)", text)
+    assert [(winrate, lcb) for _, winrate, lcb in lines] == [("1.000000", "1.000000")] * 3
+
+
+def test_many_numbers_are_written_as_one_is():
+    numbers = np.array([[-1.0, -1e-9, 0.0], [0.25, 1 / 3, -2 / 3]], np.float32)
+    assert _numbers(numbers) == "-1.000000 0.000000 0.000000 0.250000 0.333333 -0.666667"

@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from cc_kernels.board import BLACK, WHITE
+from minigo.engines.analysis_request import Settings, query_from
 from minigo.engines.external import GtpClient
 from minigo.engines.handicap import fixed_handicap, free_handicap
 from minigo.go.coords import vertex_from_move
@@ -108,6 +109,34 @@ def test_rules_are_told_and_unknown_ones_refused():
 
 
 @pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("new_zealand", "new-zealand"),
+        ("NZ", "new-zealand"),
+        ("tromptaylor", "tromp-taylor"),
+        ("Tromp Taylor", "tromp-taylor"),
+        ("chineseogs", "chinese-ogs"),
+        ("chinese_ogs", "chinese-ogs"),
+        ("bga", "aga"),
+        ('{"ko":"SIMPLE","whiteHandicapBonus":"N"}', "chinese"),
+        ('{"ko":"SIMPLE","suicide":true}', "koSIMPLEscoreAREAtaxNONEsui1whb0"),
+        ("koSIMPLEscoreAREAtaxNONEsui1", "koSIMPLEscoreAREAtaxNONEsui1whb0"),
+        (
+            '{"ko":"POSITIONAL","whiteHandicapBonus":"N-1","friendlyPassOk":true}',
+            "koPOSITIONALscoreAREAtaxNONEsui0whbN-1",
+        ),
+    ],
+)
+def test_rules_are_the_same_to_both_of_our_engines(text, name):
+    engine, _ = engine_with()
+    assert talk(engine, f"kata-set-rules {text}", "clear_board") == "=\n\n=\n\n"
+    request = {"id": "", "moves": [], "boardXSize": 5, "boardYSize": 5}
+    (turn,) = query_from(request | {"rules": json.loads(text) if text[0] == "{" else text}, Settings()).turns
+    assert engine.board.position.rules == turn.position.rules
+    assert turn.position.rules.name == name
+
+
+@pytest.mark.parametrize(
     "name", ["tromp-taylor", "chinese", "chinese-ogs", "chinese-kgs", "cgos", "aga", "new-zealand"]
 )
 def test_what_kata_get_rules_says_kata_set_rules_takes(name):
@@ -119,15 +148,18 @@ def test_what_kata_get_rules_says_kata_set_rules_takes(name):
 @pytest.mark.parametrize(
     ("rules", "reason"),
     [
-        ('{"scoring":"TERRITORY"}', "scoring 'TERRITORY' can not be played"),
-        ('{"tax":"ALL"}', "tax 'ALL' can not be played"),
-        ('{"ko":"SIMPLE","suicide":true}', "ko 'SIMPLE' with suicide 'True' can not be played"),
-        ('{"ko":["SIMPLE"]}', "can not be played"),
-        ('{"colour":1}', "rules have no 'colour'"),
+        ('{"scoring":"TERRITORY"}', "scoring TERRITORY can not be played"),
+        ('{"tax":"ALL"}', "tax ALL can not be played"),
+        ('{"ko":"SPIGHT"}', "ko SPIGHT can not be played"),
+        ('{"ko":["SIMPLE"]}', "rules ko must be SIMPLE, POSITIONAL"),
+        ('{"suicide":1}', "rules suicide must be true or false"),
+        ('{"whiteHandicapBonus":"2"}', "rules whiteHandicapBonus must be one of 0, N-1, N"),
+        ('{"colour":1}', "colour 1 can not be played"),
         ("{", "rules must be a name or a JSON object"),
         ("[" * 20_000, "rules must be one of"),
         ("{" + '"a":[' * 10_000, "rules must be a name or a JSON object"),
-        ("japanese", "rules must be one of"),
+        ("japanese", "rules with japanese can not be played"),
+        ("goe", "rules with goe can not be played"),
     ],
 )
 def test_rules_that_can_not_be_played_are_refused(rules, reason):
@@ -202,7 +234,39 @@ def test_handicap_places_black_stones_and_leaves_the_move_to_white():
     assert thinking.seen[0].to_play == WHITE
     assert thinking.seen[0].board.stones.sum() == 2
     assert engine.board.position.to_play == WHITE
-    assert engine.board.handicap == 2
+    assert engine.board.position.handicap == 2
+
+
+@pytest.mark.parametrize(
+    ("rules", "bonus", "komi"),
+    [("chinese", "N", 8.5), ("chinese-kgs", "N", 8.5), ("aga", "N-1", 7.5), ("cgos", "0", 6.5)],
+)
+def test_white_gets_what_the_rules_give_for_a_handicap(rules, bonus, komi):
+    engine, thinking = engine_with("E5")
+    lines = ("boardsize 9", "komi 6.5", f"kata-set-rules {rules}", "kata-get-rules", "fixed_handicap 2", "genmove w")
+    replies = talk(engine, *lines, "showboard").split("\n\n")
+    told = json.loads(replies[3].removeprefix("= "))
+    assert (f"komi holds {komi - 6.5:g} for the handicap" in replies[6]) == (bonus != "0")
+    assert told["whiteHandicapBonus"] == bonus
+    assert thinking.seen[0].komi == engine.board.position.komi == komi
+    talk(engine, "komi 0.5", "undo", "undo")
+    assert engine.board.position.komi == komi - 6
+    talk(engine, "clear_board")
+    assert engine.board.position.komi == 0.5
+
+
+def test_black_s_moves_one_after_another_are_a_handicap_until_they_are_taken_back():
+    engine, _ = engine_with()
+    seen = []
+    for line in ("kata-set-rules chinese", "komi 0.5", "play b C3", "play b D4", "play b A1", "play w B2", "play b E5"):
+        talk(engine, line)
+        seen.append(engine.board.position.komi)
+    assert seen[2:] == [0.5, 2.5, 3.5, 3.5, 3.5]
+    talk(engine, "undo", "undo", "undo", "undo")
+    assert engine.board.position.komi == 0.5
+    assert replies_to("kata-set-rules chinese", "komi 0.5", "set_free_handicap C3 D4", "final_score")[-1] == "= B+22.5"
+    talk(engine, "clear_board", "set_free_handicap C3 D4", "kata-set-rules aga")
+    assert engine.board.position.komi == 1.5
 
 
 @pytest.mark.parametrize(
@@ -286,7 +350,21 @@ def test_a_game_that_is_printed_can_be_loaded(tmp_path):
     talk(second := engine_with(files=tmp_path)[0], "loadsgf game.sgf")
     assert second.board.position.board == first.board.position.board
     assert second.board.position.moves == first.board.position.moves
-    assert (second.board.position.komi, second.board.position.rules.name) == (5.5, "aga")
+    assert (second.board.first.komi, second.board.position.rules.name) == (5.5, "aga")
+    assert second.board.position.komi == first.board.position.komi == 6.5
+    assert "HA[2]" in talk(second, "printsgf")
+
+
+def test_what_a_file_does_not_say_stays_as_it_was(tmp_path):
+    (tmp_path / "bare.sgf").write_text("(;SZ[5];B[cc])")
+    (tmp_path / "odd.sgf").write_text("(;SZ[5]RU[Japanese]KM[many];B[cc])")
+    (tmp_path / "large.sgf").write_text("(;SZ[5]RU[New Zealand]KM[1000];B[cc])")
+    for name, komi, rules in (("bare", 3.5, "aga"), ("odd", 3.5, "aga"), ("large", 400.0, "new-zealand")):
+        engine, _ = engine_with(files=tmp_path)
+        talk(engine, "komi 3.5", "kata-set-rules aga", f"loadsgf {name}.sgf")
+        assert (engine.board.position.komi, engine.board.position.rules.name) == (komi, rules)
+        talk(engine, "clear_board")
+        assert (engine.board.position.komi, engine.board.position.rules.name) == (komi, rules)
 
 
 def test_loadsgf_sets_up_the_position_before_a_move(tmp_path):

@@ -18,9 +18,10 @@ ARGUMENTS = """
     b w black pass A1 C3 D4 T19 Z99 resign 0 1 2 9 19 -1 1e9 nan inf 999999999999999999999999 0x10 1_0 true false
     interval avoid allow minmoves maxmoves ownership rootInfo chinese aga none absolute byoyomi fischer e empty
     alive dead seki maxVisits ponderingEnabled deep.sgf wide.sgf odd.sgf game.sgf ../x /etc/passwd {} {"ko":
+    resignThreshold resignConsecTurns lagBuffer analysisWideRootNoise -0.5
     {"ko":"SIMPLE"} [[[[ all 7 8 D4,C3 \u4e94 \u00df \u202e # , ; ( ) = ?
     """
-QUIET = [entry.name for entry in COMMANDS if entry.name not in ("quit", "kata-set-param")]
+QUIET = [entry.name for entry in COMMANDS if entry.name not in ("quit",)]
 
 
 def holds_a_command(line: bytes) -> bool:

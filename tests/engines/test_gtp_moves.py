@@ -122,7 +122,38 @@ def test_a_clock_of_which_nobody_speaks_counts_down_by_itself():
 def test_a_new_size_is_prepared_for_and_a_new_game_begun():
     engine, thinking = engine_with("A1", "B1")
     talk(engine, "genmove b", "boardsize 13", "clear_board", "genmove b")
-    assert (thinking.prepared, thinking.games) == ([13], 2)
+    assert (thinking.prepared[-1], thinking.games) == (13, 2)
+
+
+def test_the_board_that_was_asked_for_while_the_network_was_loaded_is_warmed_up(tmp_path):
+    ready, thinking = threading.Event(), ListedThinking(["A1"])
+
+    def load() -> ListedThinking:
+        ready.wait(30)
+        return thinking
+
+    (tmp_path / "game.sgf").write_text("(;SZ[7];B[aa])")
+    with conversation(GtpEngine(load, GAME, version="1.0", files=tmp_path)) as talking:
+        assert talking.ask("boardsize 9") == "="
+        ready.set()
+        assert talking.ask("genmove b") == "= A1"
+        assert thinking.warmed_up == [9]
+        assert talking.ask("loadsgf game.sgf") == "="
+        assert thinking.prepared[-1] == 7
+        assert talking.ask("boardsize 11") == "="
+        assert thinking.prepared[-1] == 11
+
+
+def test_a_board_that_is_asked_for_while_another_is_warmed_up_is_prepared():
+    warm, thinking = threading.Event(), ListedThinking(["A1"])
+    thinking.warm_up = lambda _: warm.wait(30)  # type: ignore[method-assign, assignment]
+    with conversation(GtpEngine(lambda: thinking, GAME, version="1.0")) as talking:
+        time.sleep(0.4)
+        assert talking.ask("boardsize 9") == "="
+        warm.set()
+        assert talking.ask("genmove b") == "= A1"
+        wait_until(lambda: bool(thinking.prepared))
+    assert thinking.prepared == [9]
 
 
 @pytest.mark.parametrize(
@@ -252,7 +283,7 @@ def test_whoever_does_not_hear_quit_is_abandoned():
         talking.send("genmove b")
         time.sleep(0.2)
         talking.send("quit")
-        assert talking.reply() == "? internal error: OSError: given up"
+        assert talking.reply() == "? interrupted"
         assert talking.reply() == "="
 
 
@@ -285,6 +316,30 @@ def test_it_ponders_after_its_own_move_until_the_next_line():
         assert talking.ask("name") == "= MiniGo"
         assert talking.ask("kata-set-param ponderingEnabled false") == "="
     assert [len(position.moves) for position in thinking.pondered] == [2, 2, 4]
+
+
+def test_pondering_that_fails_ends_and_the_engine_lives_on(caplog):
+    engine, thinking = engine_with("A1", "B2", options=PlayOptions(ponder=True))
+    failed = []
+
+    def fail(position, **_):
+        failed.append(position)
+        raise OSError("the network is gone")
+
+    thinking.ponder = fail  # type: ignore[method-assign]
+    with conversation(engine) as talking:
+        assert talking.ask("genmove b") == "= A1"
+        wait_until(lambda: "the network is gone" in caplog.text)
+        assert talking.ask("name") == "= MiniGo"
+        time.sleep(0.05)
+        assert len(failed) == 1
+        assert talking.ask("genmove w") == "= B2"
+        wait_until(lambda: len(failed) == 2)
+
+
+def test_processor_time_holds_that_of_other_processes():
+    engine, _ = engine_with(helper_seconds=lambda: 1000.0)
+    assert 1000 < float(talk(engine, "cputime").removeprefix("= ")) < 1000 + time.process_time() + 1
 
 
 def test_parameters_reach_whoever_thinks():

@@ -61,8 +61,16 @@ def test_it_plays_and_analyses_with_the_champion_of_a_run(run):
         assert play.startswith("play ")
         assert ask(process, "kata-raw-nn 0").startswith("= symmetry 0")
         assert ask(process, "final_score")[:3] in ("= B", "= W", "= 0")
+        assert float(ask(process, "cputime").removeprefix("= ")) > 1  # with the network's process, which loaded it
+        assert ask(process, "kata-set-param maxVisits 5000000") == "="
+        tell(process, "genmove b")
+        time.sleep(0.3)
+        began = time.monotonic()
         tell(process, "quit")
+        assert re.fullmatch(r"= ([A-E][1-5]|pass)", reply_of(process))
+        assert reply_of(process) == "="
         assert process.wait(10) == 0
+        assert time.monotonic() - began < LEAVE
         assert process.stderr is not None
         assert b"GTP ready" in process.stderr.read()
 
@@ -117,6 +125,22 @@ def test_quit_ends_the_process_at_any_moment_while_it_thinks():
             assert reply_of(process) == "=5"
             assert process.wait(10) == 0
             assert time.monotonic() - began < LEAVE
+
+
+@pytest.mark.slow
+def test_a_network_that_dies_is_loaded_again_once(run):
+    with running(f"--run={run}", "--ponder", "--search.num_simulations=20") as process:
+        assert re.fullmatch(r"= ([A-E][1-5]|pass)", ask(process, "genmove b"))
+        for color, expected in (("w", "= "), ("b", "? internal error: BrokenProcessError")):
+            tasks = Path(f"/proc/{process.pid}/task").glob("*/children")
+            for child in {int(child) for task in tasks for child in task.read_text().split()}:
+                os.kill(child, signal.SIGKILL)
+            time.sleep(0.2)
+            assert ask(process, "clear_board") == "="
+            assert ask(process, f"genmove {color}").startswith(expected)
+        assert ask(process, "name") == "= MiniGo"
+        tell(process, "quit")
+        assert process.wait(10) == 0
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -205,10 +229,12 @@ SOAK = (
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the system does not tell a process's memory")
-def test_a_soak_of_10_000_commands_grows_memory_by_less_than_50_mb_and_answers_in_time():
+@pytest.mark.parametrize("with_network", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_a_soak_of_10_000_commands_grows_memory_by_less_than_50_mb_and_answers_in_time(run, with_network):
+    """Some commands come while an analysis goes on, and end it."""
     rng = random.Random(5)  # noqa: S311 (nothing here is secret)
     taken = []
-    with running() as process:
+    with running(*([f"--run={run}"] if with_network else [])) as process:
         for line in (*SOAK, "genmove b", "kata-genmove_analyze w"):
             ask(process, line)
         before = memory_of(process)
@@ -216,8 +242,18 @@ def test_a_soak_of_10_000_commands_grows_memory_by_less_than_50_mb_and_answers_i
             if number % 500 == 0:
                 ask(process, "kata-genmove_analyze b ownership true")
             line = rng.choice(SOAK)
+            analyses = number % 40 == 0
+            if analyses:
+                tell(process, "kata-analyze 1 ownership true movesOwnership true")
+                assert process.stdout is not None
+                assert process.stdout.readline() == b"=\n"
+                time.sleep(0.01)
             began = time.monotonic()
-            assert ask(process, line)[0] in "=?"
-            taken.append(time.monotonic() - began)
+            tell(process, line)
+            while analyses and process.stdout.readline() != b"\n":
+                pass
+            assert reply_of(process)[0] in "=?"
+            if line != "final_score":  # which searches
+                taken.append(time.monotonic() - began)
         assert memory_of(process) - before < 50 << 20
     assert sorted(taken)[len(taken) * 99 // 100] < ANSWER

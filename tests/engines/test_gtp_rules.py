@@ -221,6 +221,15 @@ def test_rule_14_a_pass_is_never_the_only_line():
     assert len(re.findall(r"info move (\w+)", decided)) == 2
 
 
+@pytest.mark.parametrize("command", ["kata-genmove_analyze b", "lz-genmove_analyze b 10 minmoves 2"])
+def test_rule_7_wins_over_rule_14_where_nothing_but_a_pass_is_legal(command):
+    crowded = "set_position w B3 w C3 w A2 w B2 w C2 w A1 w B1"
+    text = talk(real_engine(), "boardsize 3", crowded, command)
+    assert re.findall(r"info move (\w+)", text) == ["pass"]
+    assert text.endswith("play pass\n\n")
+    assert "info" not in talk(real_engine(), "boardsize 3", crowded, "lz-analyze b 10")
+
+
 def test_rule_15_no_other_reply_looks_like_analysis():
     """Every command, with sound arguments and with none."""
     arguments = {
@@ -313,6 +322,19 @@ def test_rule_21_the_process_ends_at_quit_and_its_reply_comes_first():
         assert reply_of(process) == "=9"
         assert process.wait(10) == 0
         assert time.monotonic() - began < 0.5
+
+
+def test_rule_22_interrupt_ends_one_search_alone():
+    engine, thinking = engine_with("wait", "wait", "wait")
+    with conversation(engine) as talking:
+        talking.write("genmove b\nundo\ngenmove b\nundo\ngenmove b\n")
+        for number in (1, 2, 3):
+            wait_until(lambda count=number: len(thinking.seen) == count)
+            time.sleep(0.05)
+            assert len(thinking.seen) == number  # the interruption before was not for this move
+            talking.send("# interrupt")
+            assert talking.reply() == "= D4"
+            assert number == 3 or talking.reply() == "="
 
 
 def test_rule_22_interrupt_is_noticed_while_thinking():

@@ -6,8 +6,9 @@ import tracemalloc
 
 import pytest
 
-from minigo.engines.gtp_inbox import MAX_LINE, Inbox, LineCutter
+from minigo.engines.gtp_inbox import MAX_LINE, Inbox, line_from
 from minigo.engines.gtp_text import Command, is_interrupt
+from minigo.engines.lines import LineCutter
 from tests.support.gtp import engine_with, replies_to, talk
 
 
@@ -91,7 +92,7 @@ def test_quit_in_a_line_that_is_too_long_does_not_quit():
 
 
 def test_a_line_without_end_takes_constant_memory():
-    cutter = LineCutter()
+    cutter = LineCutter(MAX_LINE)
     cutter.cut(b"x" * MAX_LINE)
     tracemalloc.start()
     for _ in range(1000):
@@ -100,15 +101,16 @@ def test_a_line_without_end_takes_constant_memory():
     tracemalloc.stop()
     assert peak < 10 * MAX_LINE
     (line,) = cutter.cut(b"\n")
-    assert (line.too_long, line.size) == (True, MAX_LINE)
+    assert (line.too_long, len(line.text)) == (True, MAX_LINE)
 
 
 def test_lines_are_cut_wherever_the_pieces_end():
     text = b"1 name\r\nplay b C3\n\n# no\nquit"
     for size in range(1, len(text) + 1):
-        cutter = LineCutter()
+        cutter = LineCutter(MAX_LINE)
         pieces = [text[start : start + size] for start in range(0, len(text), size)]
-        lines = [line for piece in pieces for line in cutter.cut(piece)] + cutter.rest()
+        cuts = [line for piece in pieces for line in cutter.cut(piece)] + cutter.rest()
+        lines = [line_from(cut) for cut in cuts]
         names = [line.command.name if line.command else None for line in lines]
         assert names == ["name", "play", None, None, "quit"]
         assert [line.is_urgent for line in lines] == [False] * 4 + [True]

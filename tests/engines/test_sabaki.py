@@ -24,6 +24,7 @@ from minigo.go.record import GameRecord
 from minigo.go.sgf import sgf_from_record
 from minigo.match import play_match
 from minigo.players import RandomPlayer
+from tests.support.gtp import replies_to
 from tests.support.records import random_record
 
 pytestmark = pytest.mark.slow
@@ -115,6 +116,33 @@ def test_sabakis_parser_reads_every_file_that_we_write(sabaki, tmp_path):
             [sgf_from_move(move, record.board_size)] for move in record.moves.tolist()
         ]
         assert ["C" in node for node in nodes] == (record.simulations > 0).tolist()
+
+
+GAMES_OF_THE_ENGINE = (
+    (("set_free_handicap C3 G7 C7", "play w E5", "play b pass"), {"HA": ["3"], "AB": ["cg", "gc", "cc"], "PL": ["w"]}),
+    (("gogui-setup b A1 w B2 w J9", "play w D4"), {"AB": ["ai"], "AW": ["bh", "ia"], "PL": ["b"]}),
+    (("set_position w A1 b J1", "play b E5"), {"AB": ["ii"], "AW": ["ai"], "PL": ["b"]}),
+    (("play w A1", "play w A2"), {"PL": None}),
+    (("kata-set-rules chinese-ogs", "komi 0.5", "play b pass"), {"RU": ["chinese-ogs"], "KM": ["0.5"], "HA": None}),
+)
+
+
+def test_sabakis_parser_reads_what_printsgf_writes(sabaki, tmp_path):
+    for number, (lines, _) in enumerate(GAMES_OF_THE_ENGINE):
+        replies = replies_to("boardsize 9", *lines, f"printsgf {number}.sgf", files=tmp_path)
+        assert replies == ["="] * len(replies)
+    names = [str(tmp_path / f"{number}.sgf") for number in range(len(GAMES_OF_THE_ENGINE))]
+    for line, (lines, expected) in zip(
+        run_script(sabaki, "read_sgf.js", *names).splitlines(), GAMES_OF_THE_ENGINE, strict=True
+    ):
+        root, *nodes = json.loads(line)
+        assert root["SZ"] == ["9"]
+        for name, values in expected.items():
+            found = root.get(name)
+            assert (None if found is None else sorted(map(str.lower, found))) == (
+                None if values is None else sorted(values)
+            ), (lines, name)
+        assert len(nodes) == sum(words.startswith("play") for words in lines)
 
 
 # Rules.

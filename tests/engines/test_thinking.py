@@ -3,6 +3,7 @@
 
 import itertools
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -16,13 +17,13 @@ from minigo.engines.clock import Budget, Clock, TimeControl
 from minigo.engines.game_tree import Limits, is_clear
 from minigo.engines.options import PlayOptions
 from minigo.engines.raw_network import evaluate_alone
-from minigo.engines.thinking import Decision, Report, Thinking
+from minigo.engines.thinking import _USUAL, Decision, Report, Thinking
 from minigo.go.coords import move_from_vertex, vertex_from_move
 from minigo.go.position import Position
 from minigo.inference.evaluator import Evaluator, HashEvaluator
 from tests.support.area_evaluator import AreaEvaluator
 from tests.support.diagrams import stones_from_diagram
-from tests.support.thinking import FakeTime, LibertyEvaluator, SlowEvaluator, analysis_of
+from tests.support.thinking import FakeTime, LibertyEvaluator, PatientEvaluator, SlowEvaluator, analysis_of
 
 STEP = 0.01  # seconds of a batch
 
@@ -187,6 +188,20 @@ def test_a_move_is_clear_when_policy_and_visits_agree_on_it():
     assert not is_clear(analysis_of(empty(), [("A1", 9, 0.2, 0.0)], policy=0.95), 0.1, limits(1.0), rate=1000.0)
 
 
+def test_a_kept_tree_is_searched_on_before_its_lead_counts_as_too_large():
+    evaluator = PatientEvaluator(HashEvaluator(), 0.002)
+    thinking = Thinking(evaluator, SearchConfig(), PlayOptions(lag_seconds=0.0), batch_rows=8)  # on the real time
+    clock, position = clock_of("byoyomi 0 0.2 1"), empty(9)
+    for _ in range(5):
+        began = time.monotonic()
+        decision = thinking.decide(position, clock, interrupted=lambda: False)
+        assert time.monotonic() - began > 0.2 / 25
+        assert decision.analysis is not None
+        averaged = evaluate_alone(HashEvaluator(), position, None).policy
+        np.testing.assert_allclose(decision.analysis.policy, averaged, atol=1e-5)
+        position = position.play(decision.move)
+
+
 def test_an_unsettled_move_takes_more_than_its_share():
     quiet, worried = Bench(HashEvaluator()), Bench(HashEvaluator())
     worried.thinking._values[BLACK] = 1.0  # the last own move promised a certain win
@@ -305,6 +320,18 @@ def test_an_analysis_goes_on_until_interrupted_and_always_shows_something():
     assert enough.visits >= seen[-1].visits > found.visits
 
 
+def test_reports_that_take_long_do_not_take_the_time_of_the_search():
+    bench = Bench(HashEvaluator())
+    seen = []
+
+    def show(analysis: Analysis) -> None:
+        seen.append(analysis)
+        bench.time.seconds += 0.1
+
+    bench.thinking.analyze(empty(9), interrupted=lambda: False, show=show, interval=0.01, seconds=4.0)
+    assert 8 <= len(seen) <= 11  # a quarter of the time
+
+
 def test_an_analysis_ends_by_visits_and_by_seconds():
     bench = Bench(HashEvaluator())
     by_visits = bench.thinking.analyze(
@@ -332,6 +359,38 @@ def test_a_decided_game_is_passed_and_cleaned_up_only_when_asked():
     assert vertex_from_move(bench.decide(decided, cleanup=True).move, 5) == "B3"
     captured = decided.play(move_from_vertex("B3", 5)).play(decided.board.pass_move)
     assert bench.decide(captured, cleanup=True).move == decided.board.pass_move
+
+
+@pytest.mark.parametrize(
+    ("rules", "komi", "friendly", "expected"),
+    [
+        ("cgos", 22.5, True, "B3"),  # the dead stones and the point between them decide the game
+        ("tromp-taylor", 22.5, True, "B3"),
+        ("chinese", 22.5, True, "pass"),  # the other player agrees on what is dead
+        ("chinese", 22.5, False, "B3"),
+        ("cgos", 19.5, True, "pass"),  # wins as the board stands
+        ("cgos", 30.5, True, "B3"),  # loses in any case
+    ],
+)
+def test_a_decided_game_is_not_lost_by_the_dead_stones_on_the_board(
+    rules: str, komi: float, friendly: bool, expected: str
+):
+    decided = shown(
+        """
+        . X . X .
+        X X X X X
+        O . X . .
+        O X X X X
+        X X . X .
+    """,
+        komi=komi,
+        rules=rules,
+    )
+    bench = Bench(LibertyEvaluator(), friendly_pass=friendly)
+
+    assert vertex_from_move(bench.decide(decided).move, 5) == expected
+    passed = decided.play(decided.board.pass_move, WHITE)
+    assert vertex_from_move(bench.decide(passed).move, 5) == expected
 
 
 def test_a_game_goes_on_after_two_passes_when_asked_to_clean_up():
@@ -396,6 +455,8 @@ def test_a_hopeless_game_is_resigned_but_not_while_cleaning_up():
 
     assert not bench.decide(late).resign
     assert not bench.decide(later, cleanup=True).resign
+    # What other options a client sets meanwhile makes no difference.
+    bench.thinking.set_options(PlayOptions(resign_threshold=0.5, resign_moves=2, lag_seconds=1.0))
     assert bench.decide(later).resign
     bench.thinking.new_game()
     assert not bench.decide(later).resign
@@ -469,6 +530,20 @@ def test_chance_plays_legal_moves_to_the_end_and_counts_what_is_certain():
     assert thinking.decide(position, None, interrupted=lambda: False).move == position.board.pass_move
     assert thinking.analyze(empty(4), interrupted=lambda: True, show=seen.append, interval=1.0).visits > 0
     thinking.ponder(empty(4), interrupted=lambda: False)  # ends at once
+
+
+def test_a_move_that_is_not_played_leaves_chance_as_it_was():
+    def moves(*asked: bool) -> list[int]:
+        thinking = Thinking.by_chance(SearchConfig(), PlayOptions(), seed=7)
+        avoid = RootOptions(avoid=tuple(Avoid(BLACK, move) for move in range(20)))
+        return [
+            thinking.decide(empty(), None, interrupted=lambda: False, plays=plays, root=root).move
+            for plays in asked
+            for root in (_USUAL, avoid)
+        ]
+
+    assert moves(True, True)[2:] == moves(False, False, True, True)[6:]
+    assert moves(True)[:2] == moves(False, True)[2:]
 
 
 def test_warming_up_evaluates_before_the_first_move_and_leaves_nothing_behind():

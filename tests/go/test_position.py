@@ -106,3 +106,61 @@ def test_it_prints_as_a_diagram():
 
 def test_a_pass_is_always_legal():
     assert np.flatnonzero(Position.empty(2, 0.5, "cgos").legal_moves()).tolist() == [0, 1, 2, 3, 4]
+
+
+HANDICAP = """
+    X . . . .
+    . X . . .
+    . . . . .
+    . . . X .
+    . . . . .
+"""
+
+
+def test_a_handicap_is_what_black_has_before_white_s_first_stone():
+    empty, passing = Position.empty(5, 0.5, "cgos"), 25
+    moved = empty.play(6, BLACK).play(8, BLACK).play(passing, WHITE).play(16, BLACK)
+    set_up = Position.from_stones(stones_from_diagram(HANDICAP), WHITE, 0.5, "cgos")
+
+    assert empty.handicap == empty.play(12).handicap == empty.play(12).play(13).handicap == 0
+    assert moved.handicap == moved.play(12, WHITE).play(13, BLACK).handicap == 3
+    assert empty.play(6, BLACK).play(8, BLACK).play(12, WHITE).play(13, WHITE).handicap == 0  # White set up, too
+    assert set_up.handicap == set_up.play(7).play(24).handicap == 3
+    assert set_up.play(5).play(24).play(1).handicap == 3  # White has taken one
+    assert set_up.play(7, BLACK).handicap == 4
+
+
+def test_stones_of_both_colours_are_no_handicap():
+    both = Position.from_stones(stones_from_diagram(HANDICAP.replace("X", "O", 1)), BLACK, 0.5, "cgos")
+
+    assert both.handicap == both.play(1).play(7, BLACK).handicap == 0
+
+
+@pytest.mark.parametrize(
+    ("rules", "points"),
+    [
+        ("chinese", 3),
+        ("chinese-ogs", 3),
+        ("chinese-kgs", 3),
+        ("aga", 2),
+        ("new-zealand", 0),
+        ("tromp-taylor", 0),
+        ("cgos", 0),
+    ],
+)
+def test_rules_compensate_white_for_a_handicap(rules, points):
+    given = Position.from_stones(stones_from_diagram(HANDICAP), WHITE, 0.5, rules)
+    ordinary = Position.empty(5, 0.5, rules).play(12).play(13)
+
+    assert given.compensated(0.5).komi == given.compensated(0.5).compensated(0.5).komi == 0.5 + points
+    assert ordinary.compensated(0.5) is ordinary
+
+
+def test_a_reopened_game_goes_on_with_the_same_stones_and_komi():
+    given = Position.from_stones(stones_from_diagram(HANDICAP), WHITE, 0.5, "chinese").compensated(0.5)
+    ended = given.play(25).play(25)
+
+    assert ended.is_over
+    assert given.reopened() is given
+    assert not ended.reopened().is_over
+    assert (ended.reopened().komi, ended.reopened().to_play) == (3.5, WHITE)

@@ -6,6 +6,7 @@ import pytest
 
 from cc_kernels.board import BLACK, WHITE
 from minigo.go.coords import vertex_from_move
+from minigo.go.rules import RULES
 from minigo.go.sgf import (
     MAX_BYTES,
     MAX_DEPTH,
@@ -23,6 +24,10 @@ from tests.support.records import random_record, record_of
 
 def named(position):
     return [(color, vertex_from_move(move, position.board_size)) for color, move in position.moves]
+
+
+def read_game(data, move_number=None, *, rules="cgos", komi=0.0):
+    return game_from_sgf(data, move_number, rules=RULES[rules], komi=komi)
 
 
 @pytest.mark.parametrize("rules", ["cgos", "tromp-taylor"])
@@ -113,17 +118,43 @@ def test_an_unknown_rule_set_is_read_as_cgos_unless_one_is_asked_for():
     ],
 )
 def test_a_game_survives_the_round_trip_with_what_was_set_up(data):
-    first, moves = game_from_sgf(data)
-    again = game_from_sgf(sgf_from_game(first, moves, handicap=2 if b"HA" in data else 0))
+    first, moves = read_game(data)
+    again = read_game(sgf_from_game(first, moves))
 
     assert again[0].board == first.board
     assert (again[0].rules, again[1]) == (first.rules, moves)
     assert position_from_sgf(data).moves == moves
-    assert (b"HA[2]" in sgf_from_game(first, moves, handicap=2)) is True
+    assert (b"HA[2]" in sgf_from_game(first, moves)) == (b"HA[2]" in data)
+
+
+@pytest.mark.parametrize(
+    ("written", "rules", "expected"),
+    [
+        ("", "aga", "aga"),
+        ("RU[Japanese]", "aga", "aga"),
+        ("RU[New Zealand]", "cgos", "new-zealand"),
+        ("RU[NZ]", "cgos", "new-zealand"),
+        ("RU[ tromp_taylor ]", "cgos", "tromp-taylor"),
+        ("RU[Chinese]", "cgos", "chinese"),
+        ("RU[Chinese]", "chinese-ogs", "chinese-ogs"),  # of which a file says no more
+        ("RU[chinese-kgs]", "chinese-ogs", "chinese-kgs"),
+        ("RU[koSIMPLEscoreAREAtaxNONEsui1whbN-1]", "cgos", "koSIMPLEscoreAREAtaxNONEsui1whbN-1"),
+    ],
+)
+def test_rules_that_a_file_does_not_name_are_those_that_were_in_force(written, rules, expected):
+    first, _ = read_game(f"(;SZ[5]{written};B[cc])".encode(), rules=rules)
+
+    assert first.rules.name == expected
+    assert read_game(sgf_from_game(first, ()), rules="tromp-taylor")[0].rules == first.rules
+
+
+@pytest.mark.parametrize(("written", "expected"), [("", 6.5), ("KM[x]", 6.5), ("KM[7,5]", 6.5), ("KM[0]", 0.0)])
+def test_komi_that_a_file_does_not_give_is_that_which_was_in_force(written, expected):
+    assert read_game(f"(;SZ[5]{written};B[cc])".encode(), komi=6.5)[0].komi == expected
 
 
 def test_a_game_begins_where_it_was_set_up_last():
-    first, moves = game_from_sgf(b"(;SZ[5];B[cc];W[dd];AE[cc]AW[aa]PL[W];W[bb];B[ee])", 4)
+    first, moves = read_game(b"(;SZ[5];B[cc];W[dd];AE[cc]AW[aa]PL[W];W[bb];B[ee])", 4)
 
     assert diagram_from_stones(first.board.stones) == "O . . . .\n. . . . .\n. . . . .\n. . . O .\n. . . . ."
     assert (first.to_play, moves) == (WHITE, ((WHITE, 6),))

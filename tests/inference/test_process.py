@@ -7,14 +7,16 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from minigo.go.position import Position
 from minigo.inference.evaluator import HashEvaluator, UniformEvaluator
-from minigo.inference.process import ProcessEvaluator, RemoteError
+from minigo.inference.process import LastingEvaluator, ProcessEvaluator, RemoteError
 from minigo.players import leaves_of
 
 PROGRAM = """
@@ -178,3 +180,51 @@ def is_running(pid: int) -> bool:
     except OSError:
         os.kill(pid, 0)
         return True
+
+
+@contextmanager
+def lasting(more: str = HASH, channels: int = 1) -> Iterator[LastingEvaluator]:
+    evaluator = LastingEvaluator([sys.executable, "-c", PROGRAM.format(path=sys.path, more=more)], channels)
+    try:
+        yield evaluator
+    finally:
+        evaluator.close()
+
+
+def test_a_process_that_has_broken_down_is_started_again_once_for_all_callers(caplog):
+    leaves = some_leaves(5, 3)
+    with lasting(channels=2) as evaluator:
+        evaluator.wait_until_loaded()
+        assert (evaluator.name, evaluator.backend, evaluator.precision) == ("hash-5", "none", "float32")
+        evaluator._current._process.kill()
+        with ThreadPoolExecutor(2) as pool:
+            for found in pool.map(evaluator.evaluate, [leaves] * 4):
+                assert same(HashEvaluator(5).evaluate(leaves), found)
+        assert caplog.text.count("started again") == 1
+        evaluator._current._process.kill()
+        with pytest.raises(RemoteError, match="ended with status -9"):
+            evaluator.evaluate(leaves)
+
+
+def test_what_an_evaluation_raises_or_a_close_ends_is_not_tried_again(caplog):
+    more = """
+class Failing(HashEvaluator):
+    def evaluate(self, leaves):
+        raise ValueError("no")
+load = Failing
+"""
+    with lasting(more) as evaluator:
+        evaluator.wait_until_loaded()
+        with pytest.raises(RemoteError, match="ValueError: no"):
+            evaluator.evaluate(some_leaves(5, 3))
+        evaluator.close()
+        with pytest.raises(RemoteError, match="was ended"):
+            evaluator.evaluate(some_leaves(5, 3))
+    assert "started again" not in caplog.text
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="the system does not tell a process's time")
+def test_the_process_tells_its_processor_time():
+    with remote("while time.process_time() < 0.5: pass\n" + HASH) as evaluator:
+        evaluator.wait_until_loaded()
+        assert 0.4 <= evaluator.cpu_seconds() < 30

@@ -43,6 +43,7 @@ class ListedThinking:
     options: PlayOptions = field(default_factory=PlayOptions)
     search: SearchConfig | None = None
     games: int = 0
+    warmed_up: list[int] = field(default_factory=list)
     prepared: list[int] = field(default_factory=list)
 
     def set_options(self, options: PlayOptions, config: SearchConfig | None = None) -> None:
@@ -50,6 +51,9 @@ class ListedThinking:
 
     def new_game(self) -> None:
         self.games += 1
+
+    def warm_up(self, board_size: int) -> None:
+        self.warmed_up.append(board_size)
 
     def prepare(self, board_size: int) -> None:
         self.prepared.append(board_size)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Time that passes only while a network evaluates, and networks that know one thing, for tests of thinking."""
 
+import time
 from collections.abc import Iterable
 
 import numpy as np
@@ -29,15 +30,31 @@ class SlowEvaluator:
     backend = "none"
     precision = "float32"
 
-    def __init__(self, inner: Evaluator, time: FakeTime, seconds: float) -> None:
+    def __init__(self, inner: Evaluator, fake_time: FakeTime, seconds: float) -> None:
         self.name = f"slow {inner.name}"
         self.calls = 0
-        self._inner, self._time, self._seconds = inner, time, seconds
+        self._inner, self._time, self._seconds = inner, fake_time, seconds
 
     def evaluate(self, leaves: Leaves) -> Evaluation:
         """Evaluates, and lets time pass."""
         self.calls += 1
         self._time.seconds += self._seconds
+        return self._inner.evaluate(leaves)
+
+
+class PatientEvaluator:
+    """Another evaluator, each of whose batches takes so many seconds of the real time."""
+
+    backend = "none"
+    precision = "float32"
+
+    def __init__(self, inner: Evaluator, seconds: float) -> None:
+        self.name = f"patient {inner.name}"
+        self._inner, self._seconds = inner, seconds
+
+    def evaluate(self, leaves: Leaves) -> Evaluation:
+        """Evaluates, and takes its time."""
+        time.sleep(self._seconds)
         return self._inner.evaluate(leaves)
 
 

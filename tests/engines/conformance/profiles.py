@@ -21,10 +21,10 @@ def expect(pattern: str, said: str) -> "re.Match[str]":
     return found
 
 
-def begin_analysis(engine: Engine, line: str, end: str = "\n") -> list[str]:
+def begin_analysis(engine: Engine, line: str, end: str = "\n", number: str = "") -> list[str]:
     """Starts an analysis and reads its first three lines."""
-    engine.send(line, end)
-    expect("=", engine.line().rstrip())
+    engine.send(f"{number} {line}".lstrip(), end)
+    expect(f"={number}", engine.line().rstrip())
     lines = [engine.line() for _ in range(3)]
     for text in lines:
         expect(r"info move .+ pv .+", text)
@@ -51,7 +51,7 @@ def sabaki(engine: Engine) -> None:
     expect("", ask("undo"))
     for color in "BW":
         number = next(numbers)
-        begin = begin_analysis(engine, f"{number} kata-analyze {color} 5".removeprefix(f"{number} "))
+        begin = begin_analysis(engine, f"kata-analyze {color} 5", number=str(number))
         for segment in " ".join(begin).split("info ")[1:]:
             expect(rf"move {MOVE} visits \d+ .*winrate \d\.\d+ .*pv( {MOVE})+ *", segment)
         number = next(numbers)
