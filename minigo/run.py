@@ -10,8 +10,9 @@ import hashlib
 import json
 import re
 import sys
+import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -19,6 +20,7 @@ from typing import Any, Final
 from minigo import __version__
 from minigo.config import Config, ConfigError
 from minigo.documents import CorruptError, Documents, RunError, StaleError, finite, first_free, to_json
+from minigo.patience import PatientStorage
 from minigo.storage import AlreadyExists, LocalStorage, NotFound, Storage, Version, storage_at
 
 __all__ = [
@@ -139,6 +141,17 @@ class Run:
         run.config = config
         return run
 
+    def be_patient(self, stop: threading.Event, on_retry: Callable[[], None] = lambda: None) -> None:
+        """From here on waits for a bucket that is out of reach, until `stop` is set. A folder is not waited for.
+
+        Args:
+            stop: ends the waiting with the error that began it.
+            on_retry: called whenever something is tried again.
+        """
+        if not isinstance(self._storage, LocalStorage):
+            self._storage = PatientStorage(self._storage, stop, on_retry)
+            self._documents = Documents(self._storage)
+
     def identity(self) -> str:
         """Tells this run from every other, one that was made in the same place included."""
         return hashlib.sha256(self.read("run.json")).hexdigest()
@@ -171,7 +184,7 @@ class Run:
             RunError: there is no such network.
             CorruptError: the weights are not those that were published.
         """
-        return read_network(self.network_path(name))
+        return _read_network(self._storage, f"networks/{_checked(name)}/")
 
     def network_info(self, name: str) -> dict[str, Any]:
         """The network's info alone, without reading its weights. Raises RunError where there is none."""
@@ -197,7 +210,7 @@ class Run:
             StaleError: another champion took over meanwhile.
             RunError: the network is not published.
         """
-        if not is_network(self.network_path(network)):
+        if not _exists(self._storage, f"networks/{_checked(network)}/network.json"):
             raise RunError(f"{self.url} has no network {network} to promote (missing network.json)")
         number = expected.number_of_promotions + 1 if expected is not None else 1
         previous = expected.network if expected is not None else None
@@ -513,12 +526,16 @@ def read_network(url: str) -> tuple[bytes, dict[str, Any]]:
         RunError: the folder holds no network.
         CorruptError: the weights are not those that were published.
     """
-    storage = storage_at(url)
-    info, _ = Documents(storage).read("network.json")
+    return _read_network(storage_at(url), "")
+
+
+def _read_network(storage: Storage, folder: str) -> tuple[bytes, dict[str, Any]]:
+    url = f"{storage.url}/{folder}".rstrip("/")
+    info, _ = Documents(storage).read(f"{folder}network.json")
     if info is None:
         raise RunError(f"{url} is not a network (missing network.json)")
     try:
-        weights, _ = storage.read("weights.safetensors")
+        weights, _ = storage.read(f"{folder}weights.safetensors")
     except NotFound:
         raise CorruptError(f"network at {url} has no weights.safetensors") from None
     actual = hashlib.sha256(weights).hexdigest()
