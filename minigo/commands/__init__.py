@@ -6,10 +6,11 @@ become a config is in `minigo.flags`, exit codes and signals are in `minigo.__ma
 """
 
 from minigo.commands.analyzing import ANALYSIS
-from minigo.commands.learning import EVALUATE, LOOP, SELFPLAY, TRAIN
+from minigo.commands.judging import EVALUATE, MATCH_PAIR, PROMOTE
+from minigo.commands.learning import LOOP, SELFPLAY, TRAIN
 from minigo.commands.machine import BENCHMARK, DOCTOR
 from minigo.commands.playing import GTP, MATCH
 from minigo.commands.rating import RATE
 
-COMMANDS = (LOOP, SELFPLAY, TRAIN, EVALUATE, RATE, MATCH, GTP, ANALYSIS, BENCHMARK, DOCTOR)
+COMMANDS = (LOOP, SELFPLAY, TRAIN, EVALUATE, RATE, MATCH, GTP, ANALYSIS, BENCHMARK, DOCTOR, PROMOTE, MATCH_PAIR)
 """In the order in which `minigo --help` lists them."""
