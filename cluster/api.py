@@ -176,7 +176,7 @@ class Cluster:
             path,
             query_params=[(name, value) for name, value in (query if query is not None else {}).items() if value],
             header_params=headers,
-            body=json.dumps(body) if body is not None else None,
+            body=body,
             auth_settings=["BearerToken"],
         )
         try:

@@ -10,13 +10,15 @@ import collections
 import logging
 import subprocess
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from minigo.stored_match import StoredMatch
 
-POLL_SECONDS: Final = 2.0
+POLL_SECONDS: Final = 2.0  # how often the run is looked at
+STOP_SECONDS: Final = 0.1  # how often it is asked whether to stop
 MAX_RETRIES: Final = 3  # of a pair whose process was killed or failed
 FAIL_PAIR: Final = 42  # exit code of a pair that would fail again
 _GRACE_SECONDS: Final = 10.0
@@ -60,7 +62,6 @@ def play_elsewhere(
     *,
     stop: threading.Event,
     on_game: Callable[[], None],
-    poll_seconds: float = POLL_SECONDS,
 ) -> None:
     """Has games of a match played by a launcher, and reads them from the run until they are there.
 
@@ -72,7 +73,6 @@ def play_elsewhere(
         launcher: plays them.
         stop: looked at all the time; once set, this returns, and the launcher plays on.
         on_game: called after each game; `match.points` has it then.
-        poll_seconds: how often the run is looked at.
     """
     launcher.keep_only(match.name)
     launcher.start(match.name, len(games) // 2)
@@ -89,9 +89,9 @@ def play_elsewhere(
             on_game()
         if not missing:
             return
-        for _ in range(max(1, round(poll_seconds / 0.1))):
-            if not stop.is_set():
-                pause.wait(min(0.1, poll_seconds))
+        again = time.monotonic() + POLL_SECONDS
+        while time.monotonic() < again and not stop.is_set():
+            pause.wait(STOP_SECONDS)
 
 
 @dataclass

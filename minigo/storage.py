@@ -320,7 +320,8 @@ class GcsStorage:
         try:
             yield
         except (exceptions.GoogleAPIError, GoogleAuthError, OSError) as error:
-            if verb != "write" and isinstance(error, exceptions.NotFound):
+            is_missing = isinstance(error, exceptions.NotFound) and "bucket does not exist" not in str(error)
+            if verb != "write" and is_missing:
                 raise NotFound(f"{self.url}/{path} does not exist") from None
             reason = " ".join(str(error).split()) + _advice(error, self.url.split("/")[2])
             kind = Unavailable if _passes(error) else StorageError

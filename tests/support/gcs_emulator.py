@@ -3,7 +3,7 @@
 
 What a protocol depends on is exact: preconditions are checked and committed under one lock, an upload is visible
 only when it is whole, listings come in sorted pages, checksums are verified, a version is a generation. Buckets
-exist when they are first written to; reading another one finds nothing.
+exist when they are first written to; reading another one finds nothing, but for the one that is said to be missing.
 """
 
 import base64
@@ -121,6 +121,8 @@ class GcsEmulator:
             self._objects.pop((bucket, name), None)
 
     def page(self, bucket: str, prefix: str, after: str) -> dict[str, Any]:
+        if bucket == MISSING_BUCKET:
+            raise ApiError(404, "The specified bucket does not exist.")
         with self.lock:
             self.num_pages += 1
             names = sorted(n for b, n in self._objects if b == bucket and n.startswith(prefix) and n > after)
