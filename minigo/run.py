@@ -35,6 +35,14 @@ __all__ = [
     "read_network",
 ]
 
+RUN_DOCUMENT: Final = "run.json"
+TRAINER_STATE: Final = "state/trainer.json"
+CHAMPION_STATE: Final = "state/champion.json"
+HISTORY: Final = "state/history/"
+NETWORK_MARKER: Final = "/network.json"
+CHECKPOINTS: Final = "checkpoints/"
+"""What `minigo.run_copy` has to know of paths."""
+
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
@@ -59,6 +67,11 @@ class TrainerState:
     checkpoint: str | None = None  # folder of the weights and the optimizer, or None before the first commit
     manifests: tuple[str, ...] = ()  # lists of the shards consumed
     version: Version = dataclasses.field(default="", compare=False)
+
+
+def is_passing(path: str) -> bool:
+    """Whether a file says only how things are now, is written over, and has no place in a copy of the run."""
+    return path.startswith(("heartbeats/", "tensorboard/")) or ("/" not in path and path != RUN_DOCUMENT)
 
 
 def shard_stem(path: str) -> str:

@@ -101,6 +101,7 @@ def test_contract_flags_exist():
         "analysis": "run network",
         "benchmark": "json board_size seconds network",
         "doctor": "json",
+        "copy": "run to",
         "promote": "run network reason",
         "match-pair": "run match pair worker health_port log_format wait",
     }

@@ -9,8 +9,9 @@ from minigo.commands.analyzing import ANALYSIS
 from minigo.commands.judging import EVALUATE, MATCH_PAIR, PROMOTE
 from minigo.commands.learning import LOOP, SELFPLAY, TRAIN
 from minigo.commands.machine import BENCHMARK, DOCTOR
+from minigo.commands.moving import COPY
 from minigo.commands.playing import GTP, MATCH
 from minigo.commands.rating import RATE
 
-COMMANDS = (LOOP, SELFPLAY, TRAIN, EVALUATE, RATE, MATCH, GTP, ANALYSIS, BENCHMARK, DOCTOR, PROMOTE, MATCH_PAIR)
+COMMANDS = (LOOP, SELFPLAY, TRAIN, EVALUATE, RATE, MATCH, GTP, ANALYSIS, BENCHMARK, DOCTOR, COPY, PROMOTE, MATCH_PAIR)
 """In the order in which `minigo --help` lists them."""
