@@ -66,7 +66,7 @@ class GcsEmulator:
         self._uploads: dict[str, tuple[str, dict[str, Any], str | None]] = {}
         self._numbers = itertools.count(1_700_000_000_000_000)
         handler = type("BoundHandler", (Handler,), {"emulator": self})
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        self._server = Server(("127.0.0.1", 0), handler)
         self._server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self._server.server_port}"
 
@@ -138,6 +138,13 @@ class GcsEmulator:
     def end_upload(self, upload_id: str, data: bytes) -> StoredObject:
         bucket, meta, match = self._uploads[upload_id]
         return self.put(bucket, meta, data, match)
+
+
+class Server(ThreadingHTTPServer):
+    """Says nothing of clients that are killed in the middle of a request."""
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        pass
 
 
 class Handler(BaseHTTPRequestHandler):
