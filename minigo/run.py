@@ -5,9 +5,11 @@ This is the only module that knows a path inside a run. Files are written once; 
 `state/trainer.json` change, by compare-and-swap. docs/formats.md describes every file. Start at `Run`.
 """
 
+import contextlib
 import dataclasses
 import hashlib
 import json
+import math
 import re
 import sys
 import threading
@@ -21,7 +23,7 @@ from minigo import __version__
 from minigo.config import Config, ConfigError
 from minigo.documents import CorruptError, Documents, RunError, StaleError, finite, first_free, to_json
 from minigo.patience import PatientStorage
-from minigo.storage import AlreadyExists, LocalStorage, NotFound, Storage, Version, storage_at
+from minigo.storage import AlreadyExists, LocalStorage, NotFound, Storage, Unavailable, Version, storage_at
 
 __all__ = [
     "Champion",
@@ -42,6 +44,9 @@ HISTORY: Final = "state/history/"
 NETWORK_MARKER: Final = "/network.json"
 CHECKPOINTS: Final = "checkpoints/"
 """What `minigo.run_copy` has to know of paths."""
+
+AUDIT_SECONDS: Final = 600.0
+LATEST_HOURS: Final = 3
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
@@ -87,9 +92,11 @@ class Run:
         self.url = storage.url
         self._storage = storage
         self._documents = Documents(storage)
+        self._hasty_documents = self._documents  # waits for nothing
         self._manifests: dict[str, frozenset[str]] = {}  # immutable, so read once
         self._metrics: dict[str, list[dict[str, Any]]] = {}
         self._next_chunk: dict[str, int] = {}
+        self._listings: dict[str, tuple[float, set[str]]] = {}  # when each folder of shards was audited, and its paths
 
     @classmethod
     def create(cls, url: str, config: Config, info: dict[str, Any] | None = None) -> "Run":
@@ -280,8 +287,21 @@ class Run:
         return path
 
     def shards(self, *, holdout: bool = False) -> list[str]:
-        """Paths of all shards, sorted; the quarantined ones are among them."""
-        return [path for path in self._storage.list(f"{_shard_folder(holdout)}/") if path.endswith(".parquet")]
+        """Paths of all shards, sorted; the quarantined ones are among them.
+
+        A bucket is listed in full every `AUDIT_SECONDS`; in between only its latest hours are, so that a shard which
+        took longer than those to be published is seen a little later.
+        """
+        folder = _shard_folder(holdout)
+        audited, known = self._listings.get(folder, (-math.inf, set()))
+        if isinstance(self._storage, LocalStorage) or time.monotonic() - audited >= AUDIT_SECONDS:
+            audited, known, prefixes = time.monotonic(), set(), [f"{folder}/"]
+        else:
+            prefixes = [f"{folder}/{hour}/" for hour in _latest_hours()]
+        for prefix in prefixes:
+            known = known.union(path for path in self._storage.list(prefix) if path.endswith(".parquet"))
+        self._listings[folder] = (audited, known)
+        return sorted(known)
 
     def next_sequence(self, worker: str) -> int:
         """The first sequence number that no published shard of this worker has reached."""
@@ -502,9 +522,10 @@ class Run:
         return sorted(rows, key=lambda row: float(row["time"]))
 
     def heartbeat(self, worker: str, status: dict[str, Any]) -> None:
-        """Says that a worker lives and what it does; the last writer wins."""
+        """Says that a worker lives and what it does; the last writer wins. Not said while storage is out of reach."""
         document = finite({**status, "time": time.time()})
-        self._documents.put_latest(f"heartbeats/{_checked(worker)}.json", to_json(document))
+        with contextlib.suppress(Unavailable):
+            self._hasty_documents.put_latest(f"heartbeats/{_checked(worker)}.json", to_json(document))
 
     def heartbeats(self) -> dict[str, dict[str, Any]]:
         """The last word of each worker."""
@@ -577,8 +598,13 @@ def _shard_folder(holdout: bool) -> str:
     return "holdout" if holdout else "games"
 
 
-def _hour() -> str:
-    return time.strftime("%Y%m%d%H", time.gmtime())
+def _hour(ago: int = 0) -> str:
+    return time.strftime("%Y%m%d%H", time.gmtime(time.time() - 3600 * ago))
+
+
+def _latest_hours() -> list[str]:
+    """The hours that shards are likely to be named after that were published since a minute ago, oldest first."""
+    return [_hour(ago) for ago in reversed(range(LATEST_HOURS))]
 
 
 def _files_digest(files: dict[str, bytes]) -> str:

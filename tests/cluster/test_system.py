@@ -99,41 +99,6 @@ def fleet(url: str, folder: Path) -> Iterator[Fleet]:
             process.wait()
 
 
-class Storm:
-    """Makes requests fail at random, a few every second, until told to stop."""
-
-    FAULTS = (
-        ("GET", "503"),
-        ("GET", "drop"),
-        ("POST", "429"),
-        ("POST", "503"),
-        ("POST", "drop"),
-        ("POST", "commit-drop"),
-    )
-
-    def __init__(self, emulator: GcsEmulator, seed: int) -> None:
-        self.count = 0
-        self._emulator = emulator
-        self._random = random.Random(seed)  # noqa: S311
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._blow, daemon=True)
-
-    def __enter__(self) -> "Storm":
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._ended.set()
-        self._thread.join()
-        self._emulator.faults.clear()
-
-    def _blow(self) -> None:
-        while not self._ended.wait(0.1):
-            if len(self._emulator.faults) < len(self.FAULTS):  # or they pile up while nobody asks
-                self._emulator.fail(*self._random.choice(self.FAULTS))
-                self.count += 1
-
-
 def wait_for(condition: Callable[[], bool], system: Fleet, seconds: float = 240.0) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
@@ -172,7 +137,7 @@ def metrics(port: int) -> dict[str, float]:
 def test_roles_meet_in_a_bucket_promote_and_end_in_time(emulator, tmp_path):
     """Workers and controller come before there is a run; requests fail all the while; the controller is killed."""
     url, port = "gs://bucket/system", free_port()
-    with fleet(url, tmp_path) as system, Storm(emulator, seed=1) as storm:
+    with fleet(url, tmp_path) as system, emulator.storm(0.2, seed=1):
         system.start("selfplay", "selfplay", "--wait", f"--health_port={port}")
         system.start("controller", "evaluate", "--wait", "--launcher=local", "--parallelism=1")
         system.start("trainer", "train", *SETTINGS)
@@ -187,7 +152,7 @@ def test_roles_meet_in_a_bucket_promote_and_end_in_time(emulator, tmp_path):
         seen = metrics(port)
         ends = {name: system.end(name) for name in ("selfplay", "controller", "trainer")}
 
-    assert storm.count > 10
+    assert emulator.num_faults > 50
     assert seen["minigo_ready"] == 1
     assert seen["minigo_selfplay_games_total"] > 0
     assert {name: code for name, (code, _) in ends.items()} == dict.fromkeys(ends, 0)
@@ -213,7 +178,7 @@ def test_nothing_is_lost_or_counted_twice_whatever_is_killed(emulator, tmp_path)
         "trainer": ("train", *SETTINGS),
     }
     kills = 0
-    with fleet(url, tmp_path) as system, Storm(emulator, seed=2):
+    with fleet(url, tmp_path) as system, emulator.storm(0.2, seed=2):
         for name, (role, *flags) in starts.items():
             system.start(name, role, *flags)
         wait_for(lambda: promotions(url) >= 1, system)
