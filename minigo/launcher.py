@@ -21,7 +21,7 @@ POLL_SECONDS: Final = 2.0  # how often the run is looked at
 STOP_SECONDS: Final = 0.1  # how often it is asked whether to stop
 MAX_RETRIES: Final = 3  # of a pair whose process was killed or failed
 FAIL_PAIR: Final = 42  # exit code of a pair that would fail again
-_GRACE_SECONDS: Final = 10.0
+_GRACE_SECONDS: Final = 3.0  # a pair that is cut off is played again
 
 _log = logging.getLogger(__name__)
 

@@ -19,7 +19,7 @@ Version = str  # opaque: what `swap` compares
 
 TEMPORARY_FOLDER: Final = ".tmp"  # hidden names are never listed
 STALE_SECONDS: Final = 86_400.0  # a temporary file this old was left by a killed process
-RETRY_SECONDS: Final = 8.0  # a request to a bucket is repeated for so long; `minigo.patience` waits longer
+RETRY_SECONDS: Final = 5.0  # a request to a bucket is repeated for so long; `minigo.patience` waits longer
 REQUEST_SECONDS: Final = 60.0  # without a byte of a reply, a request has failed
 
 

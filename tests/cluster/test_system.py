@@ -38,7 +38,7 @@ SETTINGS = (
     "--train.batch_size=64",
     "--train.window_min=300",
     "--train.holdout_share=0.0",
-    "--evaluate.games=4",
+    "--evaluate.games=2",
     "--evaluate.num_simulations=2",
     "--evaluate.threshold=0.0",
     "--loop.games_per_generation=48",
@@ -99,7 +99,7 @@ def fleet(url: str, folder: Path) -> Iterator[Fleet]:
             process.wait()
 
 
-def wait_for(condition: Callable[[], bool], system: Fleet, seconds: float = 240.0) -> None:
+def wait_for(condition: Callable[[], bool], system: Fleet, seconds: float = 300.0) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         system.check()
@@ -134,6 +134,7 @@ def metrics(port: int) -> dict[str, float]:
     return {name: float(value) for name, value in lines}
 
 
+@pytest.mark.timeout(600)
 def test_roles_meet_in_a_bucket_promote_and_end_in_time(emulator, tmp_path):
     """Workers and controller come before there is a run; requests fail all the while; the controller is killed."""
     url, port = "gs://bucket/system", free_port()
@@ -168,6 +169,7 @@ def test_roles_meet_in_a_bucket_promote_and_end_in_time(emulator, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 def test_nothing_is_lost_or_counted_twice_whatever_is_killed(emulator, tmp_path):
     """For some minutes, a role at random is killed, or a second one of it started, again and again."""
     url, chance = "gs://bucket/chaos", random.Random(7)  # noqa: S311
