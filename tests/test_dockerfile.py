@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What linters of Dockerfiles look for, and that the image's steps give programs that run without a compiler."""
 
+import importlib.resources
 import re
 import subprocess
 import sys
@@ -10,9 +11,6 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 DOCKERFILE = ROOT / "Dockerfile"
-
-if not DOCKERFILE.exists():
-    pytest.skip("the Dockerfile is in the source tree only", allow_module_level=True)
 
 
 def instructions() -> list[tuple[str, str]]:
@@ -53,7 +51,7 @@ def test_compilers_and_source_are_in_the_first_stage_alone():
 def test_the_image_runs_as_the_user_of_the_manifests_without_a_shell_between():
     final = stages()[-1]
     user = texts(final, "USER")[-1]
-    manifests = (ROOT / "cluster" / "base" / "selfplay.yaml").read_text(encoding="utf-8")
+    manifests = (importlib.resources.files("cluster") / "base" / "selfplay.yaml").read_text(encoding="utf-8")
 
     assert user == "10001:10001"
     assert "runAsUser: 10001\n" in manifests

@@ -54,12 +54,15 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     base, build, final = folder / "base", folder / "build", folder / "final"
     command = ["debootstrap", "--variant=minbase", f"--include={PACKAGES}", "bookworm", str(base), mirror()]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    for mounted in ("proc", "sys"):  # which debootstrap leaves
+        subprocess.run(["/bin/umount", str(base / mounted)], check=False, stderr=subprocess.DEVNULL)
+    assert str(base) not in Path("/proc/mounts").read_text(encoding="utf-8")
     for name in ("/etc/resolv.conf", "/etc/hosts", "/etc/pip.conf", os.environ.get("PIP_CERT", "/none")):
         if Path(name).exists():  # how this machine reaches the registries
             (base / name[1:]).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(name, base / name[1:])
     for root, stage in zip((build, final), stages(), strict=True):
-        subprocess.run(["/bin/cp", "-a", str(base), str(root)], check=True)
+        subprocess.run(["/bin/cp", "-ax", str(base), str(root)], check=True)
         place = "/"
         for name, text in stage:
             if name == "WORKDIR":
