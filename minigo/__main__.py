@@ -27,23 +27,16 @@ EXIT_CODES = {
     "minigo.documents.CorruptError": REFUSED,
     "minigo.documents.StaleError": RETRY_LATER,
     "minigo.storage.StorageError": FAILED,
+    "minigo.storage.Unavailable": RETRY_LATER,
     "minigo.storage.Conflict": RETRY_LATER,
     "minigo.network.network.NetworkError": REFUSED,
     "minigo.go.record.RecordError": REFUSED,
     "minigo.data.shards.ShardError": REFUSED,
     "minigo.engines.external.PlayerError": FAILED,
+    "minigo.launcher.LauncherError": RETRY_LATER,
     "builtins.OSError": FAILED,
 }
 """Errors that are not bugs, by qualified name so that none is imported: one line, then this code."""
-
-TRANSIENT = {
-    "google.api_core.exceptions.ServerError",
-    "google.api_core.exceptions.TooManyRequests",
-    "google.api_core.exceptions.RetryError",
-    "builtins.ConnectionError",
-    "builtins.TimeoutError",
-}
-"""Causes of a known error that pass by themselves: RETRY_LATER."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -67,10 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def exit_code(error: BaseException) -> int | None:
     """The exit code for an error that is not a bug; None for one that is."""
-    code = next((EXIT_CODES[name] for name in _class_names(error) if name in EXIT_CODES), None)
-    if code is not None and error.__cause__ is not None and TRANSIENT & set(_class_names(error.__cause__)):
-        return RETRY_LATER
-    return code
+    return next((EXIT_CODES[name] for name in _class_names(error) if name in EXIT_CODES), None)
 
 
 def _class_names(error: BaseException) -> list[str]:
@@ -100,15 +90,10 @@ def _dispatch(given: list[str]) -> int:
 
 
 def _run(command: "Command", arguments: list[str]) -> int:
-    from minigo import flags
+    from minigo import flags, logs
 
     values = flags.parse(command, arguments)
-    logging.basicConfig(
-        level=logging.INFO,
-        stream=sys.stderr,
-        format="%(asctime)s %(levelname).1s %(message)s",
-        datefmt="%H:%M:%S",
-    )
+    logs.start_logs(values.log_format if "log_format" in values else "text")
     stop = threading.Event()
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     if command.stops_by_event:

@@ -2,12 +2,14 @@
 """Candidates against the champion: plays a gate's match, stores every game in the run, and promotes.
 
 A match is named by its two networks, and whoever resumes it plays what is missing (`minigo.stored_match`). It ends
-as soon as the gate can decide.
-`evaluate_candidate` judges one network; `evaluate_worker` follows a run.
+as soon as the gate can decide. Its pairs are played here, or wherever a `Launcher` lets them be played.
+`evaluate_candidate` judges one network; `evaluate_worker` follows a run; `play_pair` is a launcher's work.
 """
 
 import dataclasses
+import functools
 import logging
+import random
 import threading
 from collections.abc import Callable
 from typing import Any, Final
@@ -15,11 +17,13 @@ from typing import Any, Final
 from minigo.config import EvaluateConfig
 from minigo.gates import Score, Verdict, gate_from_config
 from minigo.inference.evaluator import Evaluator
+from minigo.launcher import Launcher, LauncherError, play_elsewhere
 from minigo.match import derived_seed
-from minigo.run import Champion, Run, StaleError
+from minigo.run import Champion, Run, RunError, StaleError
 from minigo.stored_match import SoonerStop, StoredMatch, network_player
 
 POLL_SECONDS: Final = 5.0
+LAUNCHER_RETRY_SECONDS: Final = 10.0  # a launcher that failed is tried again after about this
 
 _log = logging.getLogger(__name__)
 
@@ -33,6 +37,7 @@ def evaluate_candidate(
     *,
     progress: Callable[[Score], None] | None = None,
     stop: threading.Event | None = None,
+    launcher: Launcher | None = None,
 ) -> Verdict | None:
     """Plays the gate's match, as far as it is not in the run yet, and promotes if the gate says so.
 
@@ -45,12 +50,14 @@ def evaluate_candidate(
         load_evaluator: the network in a folder.
         progress: told the score so far after each game.
         stop: once set, unfinished games are dropped.
+        launcher: has the pairs played elsewhere; None: here.
 
     Returns:
         The verdict, already obeyed; None if stopped before.
 
     Raises:
         StaleError: another champion took over meanwhile, so the verdict means nothing.
+        LauncherError: the launcher can not do its work now.
     """
     if champion is None:
         first = Verdict(candidate, None, True, "first", "there is no champion yet", Score())
@@ -68,8 +75,12 @@ def evaluate_candidate(
             if gate.games_wanted(score) == 0:
                 decided.set()
 
-        player, opponent = (network_player(run, who, config.num_simulations, load_evaluator) for who in networks)
-        match.play(player, opponent, range(score.games + wanted), stop=decided, on_game=on_game)
+        games = range(score.games + wanted)
+        if launcher is not None:
+            play_elsewhere(match, games, launcher, stop=decided, on_game=on_game)
+        else:
+            player, opponent = (network_player(run, who, config.num_simulations, load_evaluator) for who in networks)
+            match.play(player, opponent, games, stop=decided, on_game=on_game)
         if stop is not None and stop.is_set():
             return None
     promotes, reason = gate.decide(score)
@@ -78,19 +89,65 @@ def evaluate_candidate(
     return _obeyed(run, name, verdict, champion)
 
 
+def play_pair(
+    run: Run, match: str, pair: int, load_evaluator: Callable[[str], Evaluator], *, stop: threading.Event | None = None
+) -> list[str]:
+    """Plays the two games of one pair of a gate match, as far as they are not in the run.
+
+    Args:
+        run: the run.
+        match: the match, whose spec is published.
+        pair: which pair, from 0.
+        load_evaluator: the network in a folder.
+        stop: once set, unfinished games are dropped.
+
+    Returns:
+        What is wrong with the games that have no result; nothing if both have one.
+
+    Raises:
+        RunError: there is no such match.
+    """
+    spec = run.match_spec(match)
+    if spec is None:
+        raise RunError(f"{run.url} has no match {match} (missing spec.json)")
+    indices = (2 * pair, 2 * pair + 1)
+    stored = StoredMatch(run, match, spec, load_evaluator, indices)
+    if not stored.points.keys() >= set(indices):
+        simulations = int(spec["evaluate"]["num_simulations"])
+        networks = (str(spec["player"]), str(spec["opponent"]))
+        player, opponent = (network_player(run, who, simulations, load_evaluator) for who in networks)
+        stored.play(player, opponent, indices, stop=stop)
+    failed = [index for index, points in stored.points.items() if points is None]
+    return [f"game {index} of {match} has no result" for index in failed]
+
+
 def evaluate_worker(
     run: Run,
     load_evaluator: Callable[[str], Evaluator],
     stop: threading.Event,
     *,
     poll_seconds: float = POLL_SECONDS,
+    launcher: Launcher | None = None,
+    beat: Callable[[str], None] = lambda _: None,
 ) -> None:
-    """Judges a run's candidates, the newest first, until it is stopped. Says what it waits for."""
+    """Judges a run's candidates, the newest first, until it is stopped. Says what it waits for.
+
+    Args:
+        run: the run.
+        load_evaluator: the network in a folder.
+        stop: ends it; unfinished games are dropped.
+        poll_seconds: how often it looks for a candidate.
+        launcher: has the pairs of matches played elsewhere; None: here.
+        beat: told what it does, whenever it has got on with it.
+    """
     said = ""
     while not stop.is_set():
         champion = run.champion()
         candidate = next_candidate(run, champion)
         if candidate is None:
+            if launcher is not None:
+                launcher.keep_only(None)
+            beat("waiting for a candidate")
             after = "a first network" if champion is None else f"a network newer than {champion.network}"
             if said != after:
                 _log.info("waiting for %s in %s", after, run.url)
@@ -99,9 +156,22 @@ def evaluate_worker(
             continue
         _log.info("%s meets %s", candidate, champion.network if champion is not None else "nobody: the first")
         try:
-            verdict = evaluate_candidate(run, candidate, champion, run.config.evaluate, load_evaluator, stop=stop)
+            verdict = evaluate_candidate(
+                run,
+                candidate,
+                champion,
+                run.config.evaluate,
+                load_evaluator,
+                progress=functools.partial(_tell_score, beat, candidate),
+                stop=stop,
+                launcher=launcher,
+            )
         except StaleError as error:
             _log.warning("the verdict on %s came too late: %s", candidate, error)
+            continue
+        except LauncherError as error:
+            _log.warning("%s; again in %.0f s", error, LAUNCHER_RETRY_SECONDS)
+            stop.wait(LAUNCHER_RETRY_SECONDS * random.uniform(0.5, 1.0))  # noqa: S311 (spreads load)
             continue
         if verdict is not None:
             _log.info("%s %s", candidate, _text(verdict))
@@ -149,6 +219,10 @@ def _obeyed(run: Run, match: str, verdict: Verdict, champion: Champion | None) -
 
 def _was_promoted(run: Run, network: str) -> bool:
     return any(entry["network"] == network for entry in run.history())
+
+
+def _tell_score(beat: Callable[[str], None], candidate: str, score: Score) -> None:
+    beat(f"{candidate} meets the champion: {score.wins} won, {score.losses} lost so far")
 
 
 def _text(verdict: Verdict) -> str:

@@ -282,6 +282,16 @@ class GamePool:
             for row in done:
                 self._play(row)
 
+    def unfinished_shards(self) -> list[Shard]:
+        """The shards that are not finished, each with those of its games that have ended, if any have."""
+        shards = {
+            id(shard): shard for shard in [*(game.shard for game in self._games.values()), self._opening] if shard
+        }
+        begun = [shard for shard in shards.values() if 0 < len(shard.records) < shard.num_games]
+        for shard in begun:
+            shard.records.sort(key=lambda record: record.game_id)
+        return begun
+
     def _search_on(self, group: int) -> int:
         """One batch for the games of one network: how many positions it evaluated."""
         network = self._networks[group]

@@ -5,11 +5,14 @@ This is the only module that knows a path inside a run. Files are written once; 
 `state/trainer.json` change, by compare-and-swap. docs/formats.md describes every file. Start at `Run`.
 """
 
+import contextlib
 import dataclasses
 import hashlib
 import json
+import math
 import re
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -19,12 +22,14 @@ from typing import Any, Final
 from minigo import __version__
 from minigo.config import Config, ConfigError
 from minigo.documents import CorruptError, Documents, RunError, StaleError, finite, first_free, to_json
+from minigo.patience import PatientStorage
 from minigo.storage import (
     AlreadyExists,
     LocalStorage,
     NotFound,
     Storage,
     StorageError,
+    Unavailable,
     Version,
     storage_at,
 )
@@ -40,6 +45,17 @@ __all__ = [
     "is_run",
     "read_network",
 ]
+
+RUN_DOCUMENT: Final = "run.json"
+TRAINER_STATE: Final = "state/trainer.json"
+CHAMPION_STATE: Final = "state/champion.json"
+HISTORY: Final = "state/history/"
+NETWORK_MARKER: Final = "/network.json"
+CHECKPOINTS: Final = "checkpoints/"
+"""What `minigo.run_copy` has to know of paths."""
+
+AUDIT_SECONDS: Final = 600.0
+LATEST_HOURS: Final = 3
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
@@ -67,6 +83,11 @@ class TrainerState:
     version: Version = dataclasses.field(default="", compare=False)
 
 
+def is_passing(path: str) -> bool:
+    """Whether a file says only how things are now, is written over, and has no place in a copy of the run."""
+    return path.startswith(("heartbeats/", "tensorboard/")) or ("/" not in path and path != RUN_DOCUMENT)
+
+
 def shard_stem(path: str) -> str:
     """The name of a shard: the last part of its path without the suffix. Runs have a great many."""
     return path.rpartition("/")[2].removesuffix(".parquet")
@@ -87,11 +108,13 @@ class Run:
         self.url = storage.url
         self._storage = storage
         self._documents = Documents(storage)
+        self._hasty_documents = self._documents  # waits for nothing
         self._on_damage = on_damage
         self._read_once: dict[str, dict[str, Any]] = {}  # documents that never change
         self._manifests: dict[str, frozenset[str]] = {}  # immutable, so read once
         self._metrics: dict[str, list[dict[str, Any]]] = {}
         self._next_chunk: dict[str, int] = {}
+        self._listings: dict[str, tuple[float, set[str]]] = {}  # when each folder of shards was audited, and its paths
 
     @classmethod
     def create(cls, url: str, config: Config, info: dict[str, Any] | None = None) -> "Run":
@@ -156,6 +179,17 @@ class Run:
         run.config = config
         return run
 
+    def be_patient(self, stop: threading.Event, on_retry: Callable[[], None] = lambda: None) -> None:
+        """From here on waits for a bucket that is out of reach, until `stop` is set. A folder is not waited for.
+
+        Args:
+            stop: ends the waiting with the error that began it.
+            on_retry: called whenever something is tried again.
+        """
+        if not isinstance(self._storage, LocalStorage):
+            self._storage = PatientStorage(self._storage, stop, on_retry)
+            self._documents = Documents(self._storage)
+
     def identity(self) -> str:
         """Tells this run from every other, one that was made in the same place included."""
         return hashlib.sha256(self.read("run.json")).hexdigest()
@@ -188,7 +222,7 @@ class Run:
             RunError: there is no such network.
             CorruptError: the weights are not those that were published.
         """
-        return read_network(self.network_path(name))
+        return _read_network(self._storage, f"networks/{_checked(name)}/")
 
     def network_info(self, name: str) -> dict[str, Any]:
         """The network's info alone, without reading its weights. Raises RunError where there is none."""
@@ -214,7 +248,7 @@ class Run:
             StaleError: another champion took over meanwhile.
             RunError: the network is not published.
         """
-        if not is_network(self.network_path(network)):
+        if not _exists(self._storage, f"networks/{_checked(network)}/network.json"):
             raise RunError(f"{self.url} has no network {network} to promote (missing network.json)")
         number = expected.number_of_promotions + 1 if expected is not None else 1
         previous = expected.network if expected is not None else None
@@ -271,8 +305,21 @@ class Run:
         return path
 
     def shards(self, *, holdout: bool = False) -> list[str]:
-        """Paths of all shards, sorted; the quarantined ones are among them."""
-        return [path for path in self._storage.list(f"{_shard_folder(holdout)}/") if path.endswith(".parquet")]
+        """Paths of all shards, sorted; the quarantined ones are among them.
+
+        A bucket is listed in full every `AUDIT_SECONDS`; in between only its latest hours are, so that a shard which
+        took longer than those to be published is seen a little later.
+        """
+        folder = _shard_folder(holdout)
+        audited, known = self._listings.get(folder, (-math.inf, set()))
+        if isinstance(self._storage, LocalStorage) or time.monotonic() - audited >= AUDIT_SECONDS:
+            audited, known, prefixes = time.monotonic(), set(), [f"{folder}/"]
+        else:
+            prefixes = [f"{folder}/{hour}/" for hour in _latest_hours()]
+        for prefix in prefixes:
+            known = known.union(path for path in self._storage.list(prefix) if path.endswith(".parquet"))
+        self._listings[folder] = (audited, known)
+        return sorted(known)
 
     def next_sequence(self, worker: str) -> int:
         """The first sequence number that no published shard of this worker has reached."""
@@ -504,9 +551,10 @@ class Run:
         return sorted(rows, key=lambda row: float(row["time"]))
 
     def heartbeat(self, worker: str, status: dict[str, Any]) -> None:
-        """Says that a worker lives and what it does; the last writer wins."""
+        """Says that a worker lives and what it does; the last writer wins. Not said while storage is out of reach."""
         document = finite({**status, "time": time.time()})
-        self._documents.put_latest(f"heartbeats/{_checked(worker)}.json", to_json(document))
+        with contextlib.suppress(Unavailable):
+            self._hasty_documents.put_latest(f"heartbeats/{_checked(worker)}.json", to_json(document))
 
     def heartbeats(self) -> dict[str, dict[str, Any]]:
         """The last word of each worker."""
@@ -568,12 +616,16 @@ def read_network(url: str) -> tuple[bytes, dict[str, Any]]:
         RunError: the folder holds no network.
         CorruptError: the weights are not those that were published.
     """
-    storage = storage_at(url)
-    info, _ = Documents(storage).read("network.json")
+    return _read_network(storage_at(url), "")
+
+
+def _read_network(storage: Storage, folder: str) -> tuple[bytes, dict[str, Any]]:
+    url = f"{storage.url}/{folder}".rstrip("/")
+    info, _ = Documents(storage).read(f"{folder}network.json")
     if info is None:
         raise RunError(f"{url} is not a network (missing network.json)")
     try:
-        weights, _ = storage.read("weights.safetensors")
+        weights, _ = storage.read(f"{folder}weights.safetensors")
     except NotFound:
         raise CorruptError(f"network at {url} has no weights.safetensors") from None
     actual = hashlib.sha256(weights).hexdigest()
@@ -607,8 +659,13 @@ def _shard_folder(holdout: bool) -> str:
     return "holdout" if holdout else "games"
 
 
-def _hour() -> str:
-    return time.strftime("%Y%m%d%H", time.gmtime())
+def _hour(ago: int = 0) -> str:
+    return time.strftime("%Y%m%d%H", time.gmtime(time.time() - 3600 * ago))
+
+
+def _latest_hours() -> list[str]:
+    """The hours that shards are likely to be named after that were published since a minute ago, oldest first."""
+    return [_hour(ago) for ago in reversed(range(LATEST_HOURS))]
 
 
 def _files_digest(files: dict[str, bytes]) -> str:

@@ -19,6 +19,7 @@ from minigo.data.shards import RANDOM_PLAYOUTS, ShardHeader, write_shard
 from minigo.gamepool import GamePool, Progress, Shard, new_shard, play_random_shard
 from minigo.inference.evaluator import Evaluator
 from minigo.run import CorruptError, Run, RunError
+from minigo.storage import Unavailable
 
 PAUSE_SECONDS: Final = 0.5  # a paused thread looks so often whether play is over
 POLL_SECONDS: Final = 0.1
@@ -59,6 +60,7 @@ def play_games(
     progress: Progress,
     throttle: Throttle | None = None,
     on_published: Callable[[], object] = lambda: None,
+    keeps_ended_games: bool = False,
 ) -> None:
     """Plays shards in several threads and publishes each as it is finished.
 
@@ -66,10 +68,11 @@ def play_games(
         run: where shards are published, and whose config is played.
         next_shard: gives the next shard, or None when there is no more; called by one thread at a time.
         num_threads: each plays `machine.games_per_thread` games together.
-        stop: ends self-play within a batch; unfinished shards are dropped.
+        stop: ends self-play within a batch; unfinished games are dropped.
         progress: counts on while this runs.
         throttle: lets some threads pause.
         on_published: called after each shard, by the thread that played it.
+        keeps_ended_games: when stopped, publishes the games that have ended of unfinished shards; if not, drops them.
     """
     lock = threading.Lock()
     failed = threading.Event()
@@ -89,7 +92,11 @@ def play_games(
     def play(thread: int) -> None:
         try:
             if gate.wait(thread, is_over):
-                GamePool(run.config, locked_next, finish, progress).run(stop, lambda: gate.wait(thread, is_over))
+                pool = GamePool(run.config, locked_next, finish, progress)
+                pool.run(stop, lambda: gate.wait(thread, is_over))
+                for shard in pool.unfinished_shards() if keeps_ended_games and not failed.is_set() else ():
+                    progress.add(shard.records)
+                    finish(shard)
         except BaseException:
             failed.set()  # ends the other threads, too
             raise
@@ -179,7 +186,7 @@ class ChampionFollower:
             self._asked = time.monotonic()
             try:
                 self._follow()
-            except (CorruptError, ValueError) as error:
+            except (CorruptError, Unavailable, ValueError) as error:
                 if self._current is None:
                     raise
                 logging.error("%s; going on with network %s", error, self._current[0])
@@ -344,7 +351,7 @@ def play_worker(
         worker: this worker's id; no two workers of a run share one.
         load_network: makes an evaluator of a published network.
         num_games: stop after so many games, rounded up to whole shards; None: go on.
-        stop: ends the worker within a batch.
+        stop: ends the worker within a batch; the games that have ended by then are published.
         progress: counts on while this runs.
 
     Raises:
@@ -356,4 +363,11 @@ def play_worker(
     while missing_random_shards(run) and not stop.is_set():  # other workers play them, too
         play_random_games(run, worker, 1, stop, progress)
     source = ShardSource(run, worker, follower, num_games)
-    play_games(run, source.next, num_threads=num_threads(run.config), stop=stop, progress=progress)
+    play_games(
+        run,
+        source.next,
+        num_threads=num_threads(run.config),
+        stop=stop,
+        progress=progress,
+        keeps_ended_games=True,
+    )

@@ -19,6 +19,8 @@ Version = str  # opaque: what `swap` compares
 
 TEMPORARY_FOLDER: Final = ".tmp"  # hidden names are never listed
 STALE_SECONDS: Final = 86_400.0  # a temporary file this old was left by a killed process
+RETRY_SECONDS: Final = 5.0  # a request to a bucket is repeated for so long; `minigo.patience` waits longer
+REQUEST_SECONDS: Final = 60.0  # without a byte of a reply, a request has failed
 
 
 class StorageError(Exception):
@@ -35,6 +37,10 @@ class Conflict(StorageError):  # noqa: N818
 
 class NotFound(StorageError):  # noqa: N818
     """There is no object at this path."""
+
+
+class Unavailable(StorageError):  # noqa: N818
+    """Storage is out of reach, or asked too much of: the same again may succeed later."""
 
 
 class Storage(Protocol):
@@ -244,15 +250,15 @@ class GcsStorage:
         """See `Storage.read`."""
         blob = self._blob(path)
         with self._errors("read", path):
-            data = blob.download_as_bytes(checksum="crc32c")  # the generation comes with the same reply
+            data = blob.download_as_bytes(checksum="crc32c", **_patience())  # the generation comes with it
         return data, str(blob.generation)
 
     def open(self, path: str) -> BinaryIO:
         """See `Storage.open`."""
         blob = self._blob(path)
         with self._errors("read", path):
-            blob.reload()
-            return cast(BinaryIO, blob.open("rb"))
+            blob.reload(**_patience())
+            return cast(BinaryIO, blob.open("rb", **_patience()))
 
     def create(self, path: str, data: bytes) -> Version:
         """See `Storage.create`."""
@@ -271,14 +277,15 @@ class GcsStorage:
     def list(self, prefix: str) -> Iterator[str]:
         """See `Storage.list`."""
         with self._errors("list", prefix):
-            blobs = self._bucket.list_blobs(prefix=self._prefix + prefix, fields="items(name),nextPageToken")
+            fields = "items(name),nextPageToken"
+            blobs = self._bucket.list_blobs(prefix=self._prefix + prefix, fields=fields, **_patience())
             for blob in blobs:
                 yield blob.name.removeprefix(self._prefix)
 
     def delete(self, path: str) -> None:
         """See `Storage.delete`."""
         with contextlib.suppress(NotFound), self._errors("delete", path):
-            self._blob(path).delete()
+            self._blob(path).delete(**_patience())
 
     def _blob(self, path: str) -> Any:
         return self._bucket.blob(self._prefix + _checked(path))
@@ -290,7 +297,7 @@ class GcsStorage:
         blob = self._blob(path)
         try:
             with self._errors("write", path):
-                blob.upload_from_string(data, if_generation_match=generation, checksum="crc32c")
+                blob.upload_from_string(data, if_generation_match=generation, checksum="crc32c", **_patience())
         except StorageError as error:
             if not isinstance(error.__cause__, PreconditionFailed):
                 raise
@@ -313,10 +320,12 @@ class GcsStorage:
         try:
             yield
         except (exceptions.GoogleAPIError, GoogleAuthError, OSError) as error:
-            if verb != "write" and isinstance(error, exceptions.NotFound):
+            is_missing = isinstance(error, exceptions.NotFound) and "bucket does not exist" not in str(error)
+            if verb != "write" and is_missing:
                 raise NotFound(f"{self.url}/{path} does not exist") from None
-            reason = " ".join(str(error).split())
-            raise StorageError(f"cannot {verb} {self.url}/{path}: {reason}") from error
+            reason = " ".join(str(error).split()) + _advice(error, self.url.split("/")[2])
+            kind = Unavailable if _passes(error) else StorageError
+            raise kind(f"cannot {verb} {self.url}/{path}: {reason}") from error
 
 
 def _gcs_client() -> Any:
@@ -327,3 +336,36 @@ def _gcs_client() -> Any:
     if os.environ.get("STORAGE_EMULATOR_HOST"):
         return storage.Client(project="emulator", credentials=anonymous())
     return storage.Client()
+
+
+def _patience() -> dict[str, Any]:
+    """How the client repeats a request that failed and may not fail again: soon, with jitter, and not for long.
+
+    Every write has a precondition, so that repeating it is safe whatever became of the first one.
+    """
+    from google.cloud.storage.retry import DEFAULT_RETRY
+
+    return {"retry": DEFAULT_RETRY.with_delay(0.2, 2.0, 2.0).with_timeout(RETRY_SECONDS), "timeout": REQUEST_SECONDS}
+
+
+def _passes(error: Exception) -> bool:
+    """Whether an error is of the kind that passes by itself."""
+    from google.api_core import exceptions
+    from google.auth.exceptions import TransportError
+
+    passing = (exceptions.ServerError, exceptions.TooManyRequests, exceptions.RetryError, TransportError, OSError)
+    return isinstance(error, passing)
+
+
+def _advice(error: Exception, bucket: str) -> str:
+    """What a person can do about an error that does not pass."""
+    from google.api_core import exceptions
+    from google.auth.exceptions import DefaultCredentialsError, RefreshError
+
+    if isinstance(error, DefaultCredentialsError | RefreshError | exceptions.Unauthorized):
+        return "; credentials are missing or have expired: gcloud auth application-default login"
+    if isinstance(error, exceptions.Forbidden):
+        return f"; ask for the role roles/storage.objectUser on gs://{bucket}"
+    if isinstance(error, exceptions.NotFound):
+        return f"; is there a bucket gs://{bucket}? gcloud storage buckets create gs://{bucket}"
+    return ""

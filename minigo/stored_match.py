@@ -10,7 +10,7 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from functools import cached_property
 from typing import Any
 
@@ -46,24 +46,38 @@ class StoredMatch:
         name: the match.
         spec: all that its games depend on; has `player` (the network), `opponent` and `seed`.
         load_evaluator: the network in a folder.
+        indices: the games that matter here; None: all. Others are not read.
 
     Raises:
         RunError: the match exists with another spec.
     """
 
     def __init__(
-        self, run: Run, name: str, spec: Mapping[str, Any], load_evaluator: Callable[[str], Evaluator]
+        self,
+        run: Run,
+        name: str,
+        spec: Mapping[str, Any],
+        load_evaluator: Callable[[str], Evaluator],
+        indices: Container[int] | None = None,
     ) -> None:
         self.name = name
         self._run = run
         self._network = str(spec["player"])
         self._seed = int(spec["seed"])
         self._load_evaluator = load_evaluator
+        self._indices = indices
         run.publish_match_spec(name, dict(spec))
-        self.points: dict[int, float | None] = {
-            index: self._stored_points(index, path) for index, path in run.match_games(name).items()
-        }
+        self.points: dict[int, float | None] = {}
         """The player's points in each game so far, by index; None where the game failed."""
+        self.refresh()
+
+    def refresh(self) -> int:
+        """Reads the games that others have stored since; how many."""
+        stored = self._run.match_games(self.name)
+        wanted = stored if self._indices is None else [index for index in stored if index in self._indices]
+        new = {index: self._stored_points(index, stored[index]) for index in wanted if index not in self.points}
+        self.points |= new
+        return len(new)
 
     def play(
         self,

@@ -11,7 +11,7 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from collections.abc import Set as AbstractSet
 from importlib.metadata import version
 from typing import Any, Final
@@ -47,10 +47,12 @@ class RunTrainer:
     Args:
         run: where games come from and networks go.
         trainer: what takes the steps; tests have one that costs nothing.
+        beat: called before each step.
     """
 
-    def __init__(self, run: Run, trainer: type[Trainer] = Trainer) -> None:
+    def __init__(self, run: Run, trainer: type[Trainer] = Trainer, beat: Callable[[], None] = lambda: None) -> None:
         self._run = run
+        self._beat = beat
         self._config = run.config
         self._trainer = trainer
         self._session: _Session | None = None
@@ -91,7 +93,7 @@ class RunTrainer:
         session, self._session = self._session, None  # dropped unless it ends in a commit
         games = session.new_games(self.new_shards())
         if games:
-            candidate = session.train(games, progress, stop)
+            candidate = session.train(games, progress, stop, self._beat)
             if candidate is None:
                 return None
         self._session = session
@@ -135,7 +137,9 @@ class _Session:
                 self._run.quarantine(path, str(error))
         return games
 
-    def train(self, games: dict[str, list[GameRecord]], progress: float, stop: threading.Event) -> str | None:
+    def train(
+        self, games: dict[str, list[GameRecord]], progress: float, stop: threading.Event, beat: Callable[[], None]
+    ) -> str | None:
         """Trains on the window with these games in it, commits and publishes; None if stopped before."""
         started, config = time.monotonic(), self._config.train
         records = [record for shard in games.values() for record in shard]
@@ -150,7 +154,7 @@ class _Session:
         )
         rng = np.random.default_rng([self._config.seed, self._trainer.step])
         with ExampleStream(self._window, config, rng, steps) as batches:
-            losses = self._trainer.train(_until(batches, stop), progress)
+            losses = self._trainer.train(_until(batches, stop, beat), progress)
         if stop.is_set():
             return None
         seconds = time.monotonic() - started
@@ -321,13 +325,25 @@ def _write_events(folder: str, step: int, scalars: dict[str, float]) -> None:
         _log.warning("no TensorBoard events of step %d in %s: %s", step, folder, error.message)
 
 
-def train_worker(run: Run, stop: threading.Event, *, poll_seconds: float = POLL_SECONDS) -> None:
+def train_worker(
+    run: Run,
+    stop: threading.Event,
+    *,
+    poll_seconds: float = POLL_SECONDS,
+    beat: Callable[[str], None] = lambda _: None,
+) -> None:
     """Follows a run: waits for games, trains on them, publishes candidates, until it is stopped.
+
+    Args:
+        run: the run.
+        stop: ends it after the step it is at; what it learned since the last commit is dropped.
+        poll_seconds: how often it looks for games.
+        beat: told what it does, whenever it has got on with it.
 
     Raises:
         StaleError: another trainer has taken over.
     """
-    trainer = RunTrainer(run)
+    trainer = RunTrainer(run, beat=lambda: beat("training"))
     trainer.publish_first_network()
     used = float(run.heartbeats().get(WORKER, {}).get("elapsed_seconds", 0.0))
     started, said = time.monotonic(), ""
@@ -336,6 +352,7 @@ def train_worker(run: Run, stop: threading.Event, *, poll_seconds: float = POLL_
         have, needed = len(trainer.new_shards()), _shards_needed(run)
         waits = f"waiting for games: {have} of {needed} new shards, {max(0, needed - have)} missing"
         doing = "training" if have >= needed else f"{waits} ({run.config.selfplay.games_per_shard} games each)"
+        beat(doing)
         run.heartbeat(WORKER, {"role": "train", "doing": doing, "elapsed_seconds": round(elapsed, 1)})
         if doing != said:
             _log.info("%s", doing)
@@ -365,10 +382,11 @@ def _progress(run: Run, elapsed: float) -> float:
     return min(1.0, elapsed / (60 * loop.minutes)) if loop.minutes else 1.0
 
 
-def _until(batches: Iterable[Batch], stop: threading.Event) -> Iterator[Batch]:
+def _until(batches: Iterable[Batch], stop: threading.Event, beat: Callable[[], None]) -> Iterator[Batch]:
     for batch in batches:
         if stop.is_set():
             return
+        beat()
         yield batch
 
 

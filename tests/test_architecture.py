@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-PROJECT = ("cc_kernels", "minigo", "ratings")
+PROJECT = ("cc_kernels", "minigo", "ratings", "cluster")
 
 # "name" is that module alone; "name.*" is the package with all below it.
 GO = ("cc_kernels.*", "minigo.go.*", "minigo.config")
 PROTOCOL = ("minigo.inference", "minigo.inference.evaluator", "minigo.inference.parallel")
 SEARCHES = ("minigo.search", "minigo.analysis", "minigo.anytime")
 PLAYERS = (*GO, *PROTOCOL, *SEARCHES, "minigo.players", "minigo.engines.external")
-DATA = (*GO, "minigo.storage", "minigo.documents", "minigo.run", "minigo.data.*")
+DATA = (*GO, "minigo.storage", "minigo.patience", "minigo.documents", "minigo.run", "minigo.data.*")
 PROGRAMS = (
     "minigo",
     *PLAYERS,
@@ -26,11 +26,22 @@ PROGRAMS = (
     "minigo.selfplay",
     "minigo.match",
     "minigo.stored_match",
+    "minigo.launcher",
     "minigo.evaluate",
     "minigo.engines.*",
 )
 LEARNING = (*PROGRAMS, "minigo.inference.*", "minigo.network.*", "minigo.train")
-ALL_BUT_ROOTS = (*LEARNING, "minigo.benchmark", "minigo.doctor", "minigo.status", "minigo.loop", "minigo.flags")
+ALL_BUT_ROOTS = (
+    *LEARNING,
+    "minigo.benchmark",
+    "minigo.doctor",
+    "minigo.run_copy",
+    "minigo.health",
+    "minigo.logs",
+    "minigo.status",
+    "minigo.loop",
+    "minigo.flags",
+)
 NETWORK = ("cc_kernels.*", "minigo.config", "minigo.inference.*", "minigo.network.*")
 
 LAYERS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
@@ -52,23 +63,28 @@ LAYERS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "minigo.anytime": (PLAYERS, ("numpy",)),
     "minigo.players": (PLAYERS, ("numpy",)),
     "minigo.storage": ((), ("google",)),
+    "minigo.patience": (("minigo.storage",), ()),
     "minigo.documents": (("minigo.storage",), ()),
-    "minigo.run": (("minigo", "minigo.documents", "minigo.storage", "minigo.config"), ()),
+    "minigo.run": (("minigo", "minigo.documents", "minigo.patience", "minigo.storage", "minigo.config"), ()),
+    "minigo.run_copy": (("minigo.run", "minigo.storage"), ()),
     "minigo.data": (DATA, ("numpy", "pyarrow")),
     "minigo.gates": (PROGRAMS, ("numpy",)),
     "minigo.gamepool": (PROGRAMS, ("numpy",)),
     "minigo.selfplay": (PROGRAMS, ("numpy",)),
     "minigo.match": (PROGRAMS, ("numpy", "sgfmill")),
     "minigo.stored_match": (PROGRAMS, ("numpy",)),
+    "minigo.launcher": (("minigo.stored_match",), ()),
     "minigo.evaluate": (PROGRAMS, ("numpy",)),
     "minigo.engines": (PROGRAMS, ("numpy",)),
     "minigo.train": (LEARNING, ("numpy", "keras", "tensorflow")),
     "minigo.benchmark": ((*LEARNING, "minigo.doctor"), ("numpy",)),
     "minigo.doctor": (LEARNING, ("numpy",)),
+    "minigo.health": (("minigo",), ()),
+    "minigo.logs": ((), ()),
     "minigo.status": ((), ("tqdm",)),
     "minigo.loop": (ALL_BUT_ROOTS, ("numpy",)),
     "minigo.flags": (ALL_BUT_ROOTS, ("absl",)),
-    "minigo.commands": ((*ALL_BUT_ROOTS, "minigo.commands.*", "ratings.*"), ("absl",)),
+    "minigo.commands": ((*ALL_BUT_ROOTS, "minigo.commands.*", "ratings.*", "cluster.*"), ("absl",)),
     "minigo.__main__": ((*ALL_BUT_ROOTS, "minigo.commands.*"), ()),
     "ratings": (
         (
@@ -86,6 +102,10 @@ LAYERS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "ratings.play": (
         ("ratings.play.*", "ratings.board_svg", "ratings.rendering", *PLAYERS, *DATA, "minigo.engines.*"),
         ("numpy", "fastapi", "markupsafe", "pydantic"),
+    ),
+    "cluster": (
+        ("cluster.*", "minigo.config", "minigo.run", "minigo.storage", "minigo.documents", "minigo.launcher"),
+        ("kubernetes", "urllib3", "yaml"),  # urllib3: the errors that the client lets through
     ),
 }
 """The most specific entry that holds a module decides."""

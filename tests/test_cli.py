@@ -21,7 +21,7 @@ from minigo.commands.learning import LOOP
 from minigo.config import Config, ConfigError, GameConfig
 from minigo.documents import CorruptError, RunError, StaleError
 from minigo.run import Run
-from minigo.storage import StorageError
+from minigo.storage import StorageError, Unavailable
 
 NAMES = [command.name for command in commands.COMMANDS]
 HEAVY = {"numpy", "pyarrow", "scipy", "keras", "tensorflow", "matplotlib", "tqdm", "sgfmill", "google.cloud"}
@@ -92,9 +92,9 @@ def test_help_imports_nothing_heavy_and_answers_at_once(name):
 def test_contract_flags_exist():
     promised = {
         "loop": "run preset minutes generations seed dashboard_port",
-        "selfplay": "run worker games",
+        "selfplay": "run worker games health_port log_format wait",
         "train": "run",
-        "evaluate": "run",
+        "evaluate": "run launcher parallelism worker health_port log_format wait",
         "rate": "run games opponent anchor json",
         "match": "player opponent games board_size komi rules search.num_simulations opening_plies sgf_dir json",
         "gtp": "run network search.num_simulations seconds_per_move resign_threshold override_version",
@@ -102,6 +102,9 @@ def test_contract_flags_exist():
         "dashboard": "run host port export play_token",
         "benchmark": "json board_size seconds network",
         "doctor": "json",
+        "copy": "run to",
+        "promote": "run network reason",
+        "match-pair": "run match pair worker health_port log_format wait",
     }
     for command in commands.COMMANDS:
         assert set(promised[command.name].split()) <= set(flags.parse(command, ()))
@@ -199,6 +202,7 @@ def test_resuming_keeps_the_stored_settings_and_takes_new_machine_settings(tmp_p
         (CorruptError("x"), 3),
         (StaleError("x"), 75),
         (StorageError("x"), 1),
+        (Unavailable("x"), 75),
         (PermissionError("x"), 1),
         (ValueError("x"), None),
         (AssertionError("x"), None),
@@ -206,14 +210,6 @@ def test_resuming_keeps_the_stored_settings_and_takes_new_machine_settings(tmp_p
 )
 def test_known_errors_have_exit_codes_and_others_are_bugs(error, code):
     assert program.exit_code(error) == code
-
-
-def test_a_storage_service_that_is_unavailable_asks_to_retry_later():
-    exceptions = pytest.importorskip("google.api_core.exceptions")
-    error = StorageError("x")
-    error.__cause__ = exceptions.ServiceUnavailable("busy")
-
-    assert program.exit_code(error) == 75
 
 
 def test_the_named_errors_exist():

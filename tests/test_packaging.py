@@ -24,9 +24,17 @@ def test_every_kernel_is_compiled_and_has_a_stub(name):
     assert any(file.startswith(f"{name}.") and file.endswith((".so", ".pyd")) for file in files)
 
 
-@pytest.mark.parametrize("package", ["cc_kernels", "minigo", "ratings"])
+@pytest.mark.parametrize("package", ["cc_kernels", "minigo", "ratings", "cluster"])
 def test_packages_say_that_they_are_typed(package):
     assert (importlib.resources.files(package) / "py.typed").is_file()
+
+
+def test_the_manifests_are_part_of_the_package():
+    overlays = importlib.resources.files("cluster") / "overlays"
+
+    assert {entry.name for entry in overlays.iterdir()} >= {"local", "gke-gpu", "gke-tpu"}
+    for overlay in overlays.iterdir():
+        assert (overlay / "kustomization.yaml").is_file()
 
 
 def test_the_version_is_stated_once():

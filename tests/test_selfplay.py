@@ -16,6 +16,7 @@ from minigo.go.record import GameRecord
 from minigo.inference.evaluator import Evaluation, Evaluator, HashEvaluator, Leaves
 from minigo.run import Run, RunError
 from minigo.selfplay import BackgroundPlay, ChampionFollower, ShardSource, is_held_out, play_games, play_worker
+from minigo.storage import Unavailable
 
 CONFIG = Config(
     game=GameConfig(board_size=4, komi=1.5),
@@ -144,6 +145,71 @@ def test_a_stopped_pool_drops_unfinished_games_and_publishes_none_of_them() -> N
     assert finished == []
 
 
+class StopsAfter(HashEvaluator):
+    """Sets an event at its so many-th batch."""
+
+    def __init__(self, batches: int, stop: threading.Event) -> None:
+        super().__init__(1)
+        self._left = batches
+        self._stop = stop
+
+    def evaluate(self, leaves: Leaves) -> Evaluation:
+        self._left -= 1
+        if self._left == 0:
+            self._stop.set()
+        return super().evaluate(leaves)
+
+
+def test_a_stopped_worker_publishes_the_games_that_have_ended_as_they_would_have_been(tmp_path: Path) -> None:
+    config = dataclasses.replace(
+        CONFIG,
+        selfplay=dataclasses.replace(CONFIG.selfplay, games_per_shard=40, random_games=0),
+        machine=dataclasses.replace(CONFIG.machine, threads=1),
+    )
+    run = Run.create(str(tmp_path / "run"), config)
+    run.publish_network(b"weights", {})
+    run.promote("000000", {}, None)
+    stop, progress = threading.Event(), Progress()
+    play_worker(run, "w", lambda _: StopsAfter(600, stop), num_games=None, stop=stop, progress=progress)
+
+    paths = run.shards() + run.shards(holdout=True)
+    header, records = read_shard(run.read(paths[-1]))
+    assert 0 < len(records) < 40
+    assert progress.games == sum(len(read_shard(run.read(path))[1]) for path in paths)
+    whole = new_shard(config, "000000", header.network_sha256, HashEvaluator(1), "w", header.sequence)
+    games = {record.game_id: record for record in play_shard(config, whole)}
+    for record in records:
+        assert np.array_equal(record.moves, games[record.game_id].moves)
+        assert np.array_equal(record.policy_targets, games[record.game_id].policy_targets)
+    assert run.next_sequence("w") == header.sequence + 1
+
+
+def test_a_worker_that_ends_by_an_error_publishes_no_half_shards(tmp_path: Path) -> None:
+    class Breaks(HashEvaluator):
+        calls = 0
+
+        def evaluate(self, leaves: Leaves) -> Evaluation:
+            self.calls += 1
+            if self.calls == 200:
+                raise RuntimeError("no such device")
+            return super().evaluate(leaves)
+
+    config = dataclasses.replace(CONFIG, selfplay=dataclasses.replace(CONFIG.selfplay, games_per_shard=1000))
+    run = Run.create(str(tmp_path / "run"), config)
+    source = ShardSource(run, "w", lambda: ("000000", "", Breaks(1)), None)
+
+    with pytest.raises(RuntimeError, match="no such device"):
+        play_games(
+            run,
+            source.next,
+            num_threads=1,
+            stop=threading.Event(),
+            progress=Progress(),
+            keeps_ended_games=True,
+        )
+    assert run.shards() == []
+
+
 def test_an_evaluators_error_reaches_the_caller(tmp_path: Path) -> None:
     class Broken(HashEvaluator):
         def evaluate(self, leaves: Leaves) -> Evaluation:  # noqa: ARG002
@@ -175,6 +241,24 @@ def test_a_follower_loads_each_champion_once_and_keeps_the_old_one_when_the_new_
 
     assert follower()[0] == "000001"
     assert loaded == ["000000", "000001"]
+
+
+def test_a_follower_goes_on_with_its_network_while_storage_is_out_of_reach(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = run_with_champion(tmp_path / "run")
+    follower = ChampionFollower(run, lambda name: HashEvaluator(int(name)), poll_seconds=0.0)
+    assert follower()[0] == "000000"
+
+    def out_of_reach() -> None:
+        raise Unavailable("503")
+
+    monkeypatch.setattr(run, "champion", out_of_reach)
+    assert follower()[0] == "000000"
+    monkeypatch.undo()
+    run.publish_network(b"better", {})
+    run.promote("000001", {}, run.champion())
+    assert follower()[0] == "000001"
 
 
 def test_full_searches_give_targets_and_fast_ones_do_not() -> None:

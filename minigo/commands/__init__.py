@@ -7,10 +7,27 @@ become a config is in `minigo.flags`, exit codes and signals are in `minigo.__ma
 
 from minigo.commands.analyzing import ANALYSIS
 from minigo.commands.dashboard import DASHBOARD
-from minigo.commands.learning import EVALUATE, LOOP, SELFPLAY, TRAIN
+from minigo.commands.judging import EVALUATE, MATCH_PAIR, PROMOTE
+from minigo.commands.learning import LOOP, SELFPLAY, TRAIN
 from minigo.commands.machine import BENCHMARK, DOCTOR
+from minigo.commands.moving import COPY
 from minigo.commands.playing import GTP, MATCH
 from minigo.commands.rating import RATE
 
-COMMANDS = (LOOP, SELFPLAY, TRAIN, EVALUATE, RATE, MATCH, GTP, ANALYSIS, DASHBOARD, BENCHMARK, DOCTOR)
+COMMANDS = (
+    LOOP,
+    SELFPLAY,
+    TRAIN,
+    EVALUATE,
+    RATE,
+    MATCH,
+    GTP,
+    ANALYSIS,
+    DASHBOARD,
+    BENCHMARK,
+    DOCTOR,
+    COPY,
+    PROMOTE,
+    MATCH_PAIR,
+)
 """In the order in which `minigo --help` lists them."""

@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The commands that learn: `loop`, and its roles as one process each: `selfplay`, `train`, `evaluate`."""
+"""The commands that learn: `loop`, and two of its roles as one process each: `selfplay`, `train`."""
 
-import os
-import socket
 import time
 from threading import Event
+from typing import Any
 
-from absl.flags import DEFINE_integer, DEFINE_string, FlagValues
+from absl.flags import DEFINE_integer, FlagValues
 
 from minigo.commands.common import define_run, evaluator_loader, open_run
 from minigo.commands.dashboard import DEFAULT_PORT, loop_dashboard
-from minigo.flags import Command, required
+from minigo.commands.role import define_role, role, wait_for
+from minigo.flags import Command
 
 
 def _define_loop(values: FlagValues) -> None:
@@ -84,46 +84,61 @@ LOOP = Command(
 )
 
 
-# selfplay, train, evaluate: the loop's roles, one process each
+# selfplay, train: the loop's roles, one process each; evaluate is in `judging`
 
 
 def _define_selfplay(values: FlagValues) -> None:
-    define_run(values)
-    worker = f"{socket.gethostname().split('.')[0]}-{os.getpid()}"
-    DEFINE_string("worker", worker, "this worker's own name; no two running workers share one", flag_values=values)
+    define_role(values)
     DEFINE_integer("games", 0, "stop after this many games; 0: go on", lower_bound=0, flag_values=values)
 
 
 def _selfplay(values: FlagValues, stop: Event) -> int:
-    run = open_run(values, create=False)
     from minigo.gamepool import Progress
-    from minigo.selfplay import play_worker
-    from minigo.status import StatusDisplay
 
-    worker, games, progress = required(values, "worker"), values.games, Progress()
-    load = evaluator_loader(run.config)
+    progress, games = Progress(), values.games
 
-    def describe() -> tuple[float, str]:
-        share = progress.games / games if games else 0.0
-        return share, f"{worker}: {progress.games} games, {progress.positions} positions"
+    def numbers() -> dict[str, float]:
+        counts = ("games", "positions", "evaluations")
+        return {f"selfplay_{name}_total": float(getattr(progress, name)) for name in counts}
 
-    began = time.monotonic()
+    with role("selfplay", values, stop, create=False, numbers=numbers) as worker:
+        if worker is None:
+            return 0
+        from minigo.selfplay import play_worker
+        from minigo.status import StatusDisplay
 
-    def publish(text: str) -> None:
-        counts, seconds = progress.snapshot().counts(), round(time.monotonic() - began, 1)
-        status = {"role": "selfplay", "doing": text, "selfplay": counts, "selfplay_seconds": seconds}
-        run.heartbeat(worker, {**status, "game": progress.current_game()})
+        run, began = worker.run, time.monotonic()
 
-    with StatusDisplay(describe, publish):
-        play_worker(
-            run,
-            worker,
-            lambda network: load(run.network_path(network)),
-            num_games=games if games else None,
-            stop=stop,
-            progress=progress,
-        )
-    print(f"{worker} played {progress.games} games with {progress.positions} positions")
+        def details() -> dict[str, Any]:
+            counts, seconds = progress.snapshot().counts(), round(time.monotonic() - began, 1)
+            return {"selfplay": counts, "selfplay_seconds": seconds, "game": progress.current_game()}
+
+        tell = worker.heartbeats(details)
+        if values.wait and wait_for(run.champion, stop, worker.health) is None:
+            return 0
+        load = evaluator_loader(run.config)
+        last = -1
+
+        def describe() -> tuple[float, str]:
+            share = progress.games / games if games else 0.0
+            return share, f"{worker.worker}: {progress.games} games, {progress.positions} positions"
+
+        def publish(text: str) -> None:
+            nonlocal last
+            if progress.evaluations + progress.games != last:  # or it is stuck, and must not look alive
+                last = progress.evaluations + progress.games
+                tell(text)
+
+        with StatusDisplay(describe, publish):
+            play_worker(
+                run,
+                worker.worker,
+                lambda network: load(run.network_path(network)),
+                num_games=games if games else None,
+                stop=stop,
+                progress=progress,
+            )
+    print(f"{worker.worker} played {progress.games} games with {progress.positions} positions")
     return 0
 
 
@@ -143,14 +158,21 @@ SELFPLAY = Command(
 )
 
 
+def _define_train(values: FlagValues) -> None:
+    define_role(values, worker="trainer")
+
+
 def _train(values: FlagValues, stop: Event) -> int:
     from minigo.inference.quiet import start_framework
 
-    run = open_run(values, create=True)
-    start_framework(run.config.machine.backend, run.config.machine.threads)
-    from minigo.train import train_worker
+    with role("train", values, stop, create=True) as trainer:
+        if trainer is None:
+            return 0
+        machine = trainer.run.config.machine
+        start_framework(machine.backend, machine.threads)
+        from minigo.train import train_worker
 
-    train_worker(run, stop)
+        train_worker(trainer.run, stop, beat=trainer.health.beat)
     return 0
 
 
@@ -161,7 +183,7 @@ TRAIN = Command(
     trains on each new shard of games and publishes candidates for evaluation. It says what it waits for.
     Only one trainer's work counts: when another one starts, the older one stops.""",
     examples=("minigo train --preset=9x9-gpu --run=gs://bucket/run",),
-    define=define_run,
+    define=_define_train,
     run=_train,
     fields=(
         "train.batch_size",
@@ -170,26 +192,4 @@ TRAIN = Command(
         "train.window_min",
         "machine.precision",
     ),
-)
-
-
-def _evaluate(values: FlagValues, stop: Event) -> int:
-    run = open_run(values, create=False)
-    from minigo.evaluate import evaluate_worker
-
-    evaluate_worker(run, evaluator_loader(run.config), stop)
-    return 0
-
-
-EVALUATE = Command(
-    name="evaluate",
-    summary="plays a run's candidates against its champion and promotes",
-    description="""Lets each new candidate network play the champion in colour-swapped pairs from common
-    openings, and promotes it if the gate says so (evaluate.gate, evaluate.threshold). Every game is stored
-    in the run. With --evaluate.gate=sprt a match ends as soon as it is clear. Waits for the next candidate
-    until it is stopped.""",
-    examples=("minigo evaluate --run=runs/9x9",),
-    define=define_run,
-    run=_evaluate,
-    fields=("machine.precision",),
 )

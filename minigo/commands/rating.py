@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from absl.flags import DEFINE_boolean, DEFINE_integer, DEFINE_multi_string, DEFINE_string, FlagValues
 
-from minigo.commands.common import define_json, define_run, evaluator_loader, open_run
+from minigo.commands.common import define_json, evaluator_loader
+from minigo.commands.role import define_role, role
 from minigo.flags import Command, UsageError
 
 if TYPE_CHECKING:
+    from minigo.commands.role import Role
     from minigo.run import Run
     from ratings.book import Book
     from ratings.ladder import Ladder
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def _define_rate(values: FlagValues) -> None:
-    define_run(values)
+    define_role(values)
     DEFINE_integer("games", 32, "rating games to play; 0: only refit", lower_bound=0, flag_values=values)
     DEFINE_multi_string("opponent", None, "NAME=PLAYER, an outside player to meet; may be repeated", flag_values=values)
     DEFINE_multi_string(
@@ -36,21 +38,30 @@ def _define_rate(values: FlagValues) -> None:
 def _rate(values: FlagValues, stop: Event) -> int:
     outside = dict(_named(text, "opponent", "PLAYER") for text in values.opponent or ())
     anchors = {name: _elo(text, name) for name, text in (_named(t, "anchor", "ELO") for t in values.anchor or ())}
-    run = open_run(values, create=False)
+    with role("rate", values, stop, create=False) as rater:
+        if rater is not None:
+            _rate_run(values, rater, outside, anchors, stop)
+    return 0
+
+
+def _rate_run(
+    values: FlagValues, rater: "Role", outside: dict[str, str], anchors: dict[str, float], stop: Event
+) -> None:
     from ratings.book import open_book
 
+    run = rater.run
+    rater.health.beat("reading the run's games")
     with open_book(run, values.book) as book:
         if values.rebuild:
             ladder, played = _rebuilt(run, book, anchors, stop), 0
         else:
-            ladder, played = _after_games(values.games, run, book, outside, anchors, stop)
+            ladder, played = _after_games(values.games, rater, book, outside, anchors, stop)
         unknown = anchors.keys() - {*ladder.networks, *ladder.outside}
         if unknown:
             raise UsageError(f"--anchor must name a player of the run, got {', '.join(sorted(unknown))}")
         print(json.dumps(_to_dict(run, ladder, played)) if values.json else _to_table(run, ladder, played))
         if stop.is_set():
             logging.getLogger(__name__).info("stopped; the same command goes on")
-    return 0
 
 
 def _rebuilt(run: "Run", book: "Book", anchors: dict[str, float], stop: Event) -> "Ladder":
@@ -65,14 +76,15 @@ def _rebuilt(run: "Run", book: "Book", anchors: dict[str, float], stop: Event) -
 
 
 def _after_games(
-    games: int, run: "Run", book: "Book", outside: dict[str, str], anchors: dict[str, float], stop: Event
+    games: int, rater: "Role", book: "Book", outside: dict[str, str], anchors: dict[str, float], stop: Event
 ) -> "tuple[Ladder, int]":
     from minigo.status import StatusDisplay
     from ratings.rating_games import RatingGames
 
-    now = [(0.0, "reading the run's games")]
+    run, now = rater.run, [(0.0, "reading the run's games")]
 
     def show(ended: int, plan: "Matchup") -> None:
+        rater.health.beat(f"{plan.player} meets {plan.opponent}")
         now[0] = (ended / games, f"{ended} of {games} rating games: {plan.player} against {plan.opponent}")
 
     with (

@@ -3,13 +3,15 @@
 
 What a protocol depends on is exact: preconditions are checked and committed under one lock, an upload is visible
 only when it is whole, listings come in sorted pages, checksums are verified, a version is a generation. Buckets
-exist when they are first written to; reading another one finds nothing.
+exist when they are first written to; reading another one finds nothing, but for the one that is said to be missing.
 """
 
 import base64
+import bisect
 import contextlib
 import itertools
 import json
+import random
 import re
 import threading
 from collections.abc import Iterator
@@ -22,6 +24,7 @@ import google_crc32c
 
 PAGE_SIZE = 1000
 MISSING_BUCKET = "missing"
+STORM = ("503", "429", "drop", "commit-drop")
 
 
 class ApiError(Exception):
@@ -61,12 +64,15 @@ class GcsEmulator:
     def __init__(self) -> None:
         self.faults: list[tuple[str, str]] = []
         self.num_pages = 0
+        self.num_faults = 0  # of storms
         self.lock = threading.Lock()
         self._objects: dict[tuple[str, str], StoredObject] = {}
+        self._sorted: list[tuple[str, str]] = []  # their names, as of the last listing
         self._uploads: dict[str, tuple[str, dict[str, Any], str | None]] = {}
         self._numbers = itertools.count(1_700_000_000_000_000)
+        self._storm = (0.0, random.Random(0))  # noqa: S311
         handler = type("BoundHandler", (Handler,), {"emulator": self})
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        self._server = Server(("127.0.0.1", 0), handler)
         self._server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self._server.server_port}"
 
@@ -87,13 +93,27 @@ class GcsEmulator:
         """
         self.faults += [(method, fault)] * times
 
+    @contextlib.contextmanager
+    def storm(self, share: float, seed: int) -> Iterator[None]:
+        """While the block runs, this share of all requests for objects goes wrong, each in one of four ways."""
+        with self.lock:
+            self._storm = (share, random.Random(seed))  # noqa: S311
+        try:
+            yield
+        finally:
+            self._storm = (0.0, self._storm[1])
+
     def take_fault(self, method: str) -> str | None:
         with self.lock:
             for fault in self.faults:
                 if fault[0] == method:
                     self.faults.remove(fault)
                     return fault[1]
-        return None
+            share, chance = self._storm
+            if chance.random() >= share:
+                return None
+            self.num_faults += 1
+            return chance.choice(STORM)
 
     def get(self, bucket: str, name: str) -> StoredObject:
         with self.lock:
@@ -119,11 +139,18 @@ class GcsEmulator:
         self.get(bucket, name)
         with self.lock:
             self._objects.pop((bucket, name), None)
+            self._sorted = []
 
     def page(self, bucket: str, prefix: str, after: str) -> dict[str, Any]:
+        if bucket == MISSING_BUCKET:
+            raise ApiError(404, "The specified bucket does not exist.")
         with self.lock:
             self.num_pages += 1
-            names = sorted(n for b, n in self._objects if b == bucket and n.startswith(prefix) and n > after)
+            if len(self._sorted) != len(self._objects):
+                self._sorted = sorted(self._objects)
+            start = bisect.bisect_left(self._sorted, (bucket, max(prefix, after)))
+            found = self._sorted[start : start + PAGE_SIZE + 2]
+        names = [name for place, name in found if place == bucket and name.startswith(prefix) and name > after]
         page = {"kind": "storage#objects", "items": [{"name": name} for name in names[:PAGE_SIZE]]}
         return {**page, "nextPageToken": names[PAGE_SIZE - 1]} if len(names) > PAGE_SIZE else page
 
@@ -136,6 +163,13 @@ class GcsEmulator:
     def end_upload(self, upload_id: str, data: bytes) -> StoredObject:
         bucket, meta, match = self._uploads[upload_id]
         return self.put(bucket, meta, data, match)
+
+
+class Server(ThreadingHTTPServer):
+    """Says nothing of clients that are killed in the middle of a request."""
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        pass
 
 
 class Handler(BaseHTTPRequestHandler):

@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is done with rendered objects: compared with the cluster, applied, watched, and taken away again.
+
+Everything is checked before anything is changed. The command line is `cluster.launch`.
+"""
+
+import copy
+import difflib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import yaml
+
+from cluster.api import Cluster, ClusterError, Object
+from cluster.jobs import MATCH_LABEL, RUN_LABEL, work_of
+from cluster.render import WORKLOADS
+
+_SERVERS_OWN = ("managedFields", "resourceVersion", "uid", "generation", "creationTimestamp", "selfLink")
+_GROUPS = {
+    "Deployment": "apps",
+    "StatefulSet": "apps",
+    "CronJob": "batch",
+    "Role": "rbac.authorization.k8s.io",
+    "RoleBinding": "rbac.authorization.k8s.io",
+    "NetworkPolicy": "networking.k8s.io",
+    "PriorityClass": "scheduling.k8s.io",
+}
+
+
+@dataclass(frozen=True)
+class Change:
+    """What applying an object would do."""
+
+    item: Object
+    diff: str  # unified; empty: nothing
+    is_new: bool
+
+
+def title(item: Object) -> str:
+    """An object as people name it: "Deployment selfplay"."""
+    return f"{item['kind']} {item['metadata']['name']}"
+
+
+def namespace_of(objects: list[Object]) -> str:
+    """The namespace that the objects are in."""
+    return next(str(item["metadata"]["namespace"]) for item in objects if "namespace" in item["metadata"])
+
+
+def changes(cluster: Cluster, objects: list[Object]) -> list[Change]:
+    """What applying the objects would change; the server checks each of them, and changes nothing.
+
+    Where the namespace is not there yet the server can not check what goes into it; then it is asked whether that
+    may be made.
+
+    Raises:
+        ClusterError: the server would refuse one of them.
+    """
+    namespace = namespace_of(objects)
+    is_there = cluster.get("Namespace", "", namespace) is not None
+    found = []
+    for item in objects:
+        place = item["metadata"].get("namespace", "")
+        if place and not is_there:
+            _ask(cluster, item)
+            found.append(Change(item, _diff({}, item), is_new=True))
+            continue
+        before = cluster.get(item["kind"], place, item["metadata"]["name"])
+        try:
+            after = cluster.apply(item, dry_run=True)
+        except ClusterError as error:
+            raise ClusterError(f"{title(item)}: {error}", error.status) from None
+        found.append(Change(item, _diff(before if before is not None else {}, after), before is None))
+    return found
+
+
+def apply(cluster: Cluster, objects: list[Object]) -> Iterator[Object]:
+    """Applies the objects one after another, and yields each that is.
+
+    Raises:
+        ClusterError: one was refused; applying all of them again goes on from there.
+    """
+    for done, item in enumerate(objects):
+        try:
+            cluster.apply(item)
+        except ClusterError as error:
+            raise ClusterError(
+                f"{title(item)}: {error}; {done} of {len(objects)} objects are applied: the same command goes on",
+                error.status,
+            ) from None
+        yield item
+
+
+def live_replicas(cluster: Cluster, namespace: str) -> int | None:
+    """How many self-play pods the cluster is asked for now; None where there is no Deployment."""
+    found = cluster.get("Deployment", namespace, "selfplay")
+    return int(found["spec"]["replicas"]) if found is not None else None
+
+
+def status(cluster: Cluster, namespace: str, objects: list[Object]) -> list[str]:
+    """Lines about every workload, the gate matches, and pods that do not run."""
+    lines = [_workload(cluster, namespace, item) for item in objects if item["kind"] in WORKLOADS]
+    for job in cluster.list("Job", namespace, RUN_LABEL):
+        work, state = work_of(job), job.get("status", {})
+        name, pairs = job["metadata"]["labels"].get(MATCH_LABEL, "?"), job["spec"].get("completions", 0)
+        done = int(state.get("succeeded", 0))
+        lines.append(f"match {name}: {done} of {pairs} pairs, {work.running} at work, {work.failed} failed")
+    for pod in cluster.list("Pod", namespace, "app.kubernetes.io/part-of=minigo"):
+        reason = _trouble(pod)
+        if reason:
+            lines.append(f"pod {pod['metadata']['name']}: {reason}")
+    return lines
+
+
+def logs(cluster: Cluster, namespace: str, role: str, lines: int) -> Iterator[str]:
+    """The last log lines of each pod of a role, each with its pod's name.
+
+    Raises:
+        ClusterError: there is no such pod, or it has no log yet.
+    """
+    pods = cluster.list("Pod", namespace, f"minigo/role={role}")
+    if not pods:
+        raise ClusterError(f"namespace {namespace} has no pod of role {role}")
+    for pod in pods:
+        name = pod["metadata"]["name"]
+        yield from (f"{name} {line}" for line in cluster.logs(namespace, name, lines).splitlines())
+
+
+def take_down(cluster: Cluster, objects: list[Object]) -> Iterator[str]:
+    """Deletes the objects, the last first, and the matches that they began; yields the title of each."""
+    namespace = namespace_of(objects)
+    for job in cluster.list("Job", namespace, RUN_LABEL):
+        if cluster.delete("Job", namespace, job["metadata"]["name"]):
+            yield f"Job {job['metadata']['name']}"
+    for item in reversed(objects):
+        if cluster.delete(item["kind"], item["metadata"].get("namespace", ""), item["metadata"]["name"]):
+            yield title(item)
+
+
+def _ask(cluster: Cluster, item: Object) -> None:
+    kind, namespace = item["kind"], item["metadata"]["namespace"]
+    resource = "networkpolicies" if kind == "NetworkPolicy" else f"{kind.lower()}s"
+    if not cluster.may(namespace, "create", _GROUPS.get(kind, ""), resource):
+        raise ClusterError(
+            f"{title(item)}: you may not create {resource} in namespace {namespace} of {cluster.url}; "
+            "ask for the role container.admin, or admin of the namespace",
+            403,
+        )
+
+
+def _diff(before: Object, after: Object) -> str:
+    old, new = (_lines(item) for item in (before, after))
+    name = title(after)
+    return "".join(difflib.unified_diff(old, new, f"{name} (now)", f"{name} (then)", n=2))
+
+
+def _lines(item: Object) -> list[str]:
+    if not item:
+        return []
+    plain = copy.deepcopy(item)
+    plain.pop("status", None)
+    for name in _SERVERS_OWN:
+        plain["metadata"].pop(name, None)
+    return yaml.safe_dump(plain).splitlines(keepends=True)
+
+
+def _workload(cluster: Cluster, namespace: str, item: Object) -> str:
+    found = cluster.get(item["kind"], namespace, item["metadata"]["name"])
+    if found is None:
+        return f"{title(item)}: not there"
+    state = found.get("status", {})
+    if item["kind"] == "CronJob":
+        suspended = (
+            "a template" if found["spec"].get("suspend") else f"last at {state.get('lastScheduleTime', 'never')}"
+        )
+        return f"{title(item)}: {suspended}"
+    return f"{title(item)}: {state.get('readyReplicas', 0)} of {found['spec']['replicas']} ready"
+
+
+def _trouble(pod: Object) -> str:
+    """Why a pod does not run; nothing if it runs, or has ended well."""
+    state = pod.get("status", {})
+    for container in state.get("containerStatuses", ()):
+        waiting = container.get("state", {}).get("waiting")
+        if waiting is not None:
+            ended = container.get("lastState", {}).get("terminated", {})
+            code = f", after exit code {ended['exitCode']}" if "exitCode" in ended else ""
+            return f"{waiting.get('reason', 'waiting')}{code}: {waiting.get('message', '')}".rstrip(": ")
+    if state.get("phase") == "Pending":
+        reasons = [c.get("message", "") for c in state.get("conditions", ()) if c["status"] == "False"]
+        return f"pending: {'; '.join(filter(None, reasons))}".rstrip(": ")
+    return f"failed: {state.get('reason', '')}".rstrip(": ") if state.get("phase") == "Failed" else ""
