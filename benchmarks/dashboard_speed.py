@@ -53,9 +53,9 @@ def run(options: Options) -> Result:
     with tempfile.TemporaryDirectory() as folder:
         os.environ["XDG_CACHE_HOME"] = f"{folder}/cache"
         made = _made_up(Path(folder), options.networks, options.games)
-        with _served(made.url) as address:
-            figures, ratios = _pages(address, made, options)
-            more_figures, more_ratios = _viewers(address, made, Path(folder), options)
+        with _served(made.url) as (address, process):
+            figures, ratios = _pages(address, process, made, options)
+            more_figures, more_ratios = _viewers(address, process, made, Path(folder), options)
     return Result({**figures, **more_figures}, {**ratios, **more_ratios})
 
 
@@ -153,8 +153,8 @@ def _link(source: Path, path: Path) -> None:
 
 
 @contextlib.contextmanager
-def _served(url: str) -> Iterator[str]:
-    """The address of the run's dashboard, once it has seen all of it."""
+def _served(url: str) -> Iterator[tuple[str, int]]:
+    """The address of the run's dashboard, once it has seen all of it, and its process."""
     command = [sys.executable, "-m", "minigo", "dashboard", f"--run={url}", "--port=0"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, preexec_fn=lambda: os.nice(NICENESS))
     try:
@@ -162,13 +162,19 @@ def _served(url: str) -> Iterator[str]:
         address = line.rpartition(": ")[2].split(" ")[0]
         while "networks" not in (state := json.loads(get(address, "/api/status")[1])) or not state["match_games"]:
             time.sleep(0.5)
-        yield address
+        yield address, process.pid
     finally:
         process.terminate()
         process.wait()
 
 
-def _pages(address: str, run: Run, options: Options) -> tuple[dict[str, float], dict[str, Ratio]]:
+def _processor_seconds(process: int) -> float:
+    """What a process has used so far. Unlike the time on the wall, it says something on a busy machine, too."""
+    words = Path(f"/proc/{process}/stat").read_text().rpartition(") ")[2].split()
+    return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _pages(address: str, process: int, run: Run, options: Options) -> tuple[dict[str, float], dict[str, Ratio]]:
     """How long each kind of page takes, and how large it is."""
     shards, networks = run.shards(), options.networks
     kinds = {
@@ -189,10 +195,13 @@ def _pages(address: str, run: Run, options: Options) -> tuple[dict[str, float], 
     }
     figures, slowest, largest = {}, 0.0, 0
     for kind, path in kinds.items():
+        before = _processor_seconds(process)
         answers = [get(address, path(k)) for k in range(options.rounds)]
+        used = (_processor_seconds(process) - before) / options.rounds
         times = [seconds for seconds, _ in answers]
         figures[f"{kind}: median, ms"] = 1000 * statistics.median(times)
         figures[f"{kind}: longest, ms"] = 1000 * max(times)
+        figures[f"{kind}: processor, ms"] = 1000 * used
         slowest = max(slowest, *times)
         largest = max(largest, *(len(body) for _, body in answers))
     figures["largest page, kB"] = largest / 1000
@@ -205,7 +214,9 @@ def _pages(address: str, run: Run, options: Options) -> tuple[dict[str, float], 
     return figures, ratios
 
 
-def _viewers(address: str, run: Run, folder: Path, options: Options) -> tuple[dict[str, float], dict[str, Ratio]]:
+def _viewers(
+    address: str, process: int, run: Run, folder: Path, options: Options
+) -> tuple[dict[str, float], dict[str, Ratio]]:
     """How fast self-play is with and without viewers, in turns."""
     busy = Run.create(str(folder / "busy"), CONFIG)
     busy.promote(busy.publish_network(b"none", {}), {}, None)
@@ -213,13 +224,16 @@ def _viewers(address: str, run: Run, folder: Path, options: Options) -> tuple[di
     play.start()
     speeds: dict[bool, list[float]] = {False: [], True: []}
     fetched: list[float] = []
+    used = 0.0
     try:
         for turn in range(2 * options.rounds):
             watched = turn % 2 == 1
             with _watching(address, run, options, fetched) if watched else contextlib.nullcontext():
                 time.sleep(SETTLE_SECONDS)
                 before, began = play.progress.searches, time.perf_counter()
+                used -= _processor_seconds(process) if watched else 0.0
                 time.sleep(options.seconds)
+                used += _processor_seconds(process) if watched else 0.0
                 speeds[watched].append((play.progress.searches - before) / (time.perf_counter() - began))
     finally:
         play.close()
@@ -227,6 +241,7 @@ def _viewers(address: str, run: Run, folder: Path, options: Options) -> tuple[di
     figures = {
         "self-play alone, positions/s": alone,
         f"self-play with {options.viewers} viewers, positions/s": together,
+        "dashboard with viewers, % of one core": 100 * used / (options.rounds * options.seconds),
         "page for a viewer: median, ms": 1000 * statistics.median(fetched) if fetched else 0.0,
         "page for a viewer: longest, ms": 1000 * max(fetched, default=0.0),
         "pages for viewers": float(len(fetched)),

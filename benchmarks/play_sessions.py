@@ -56,7 +56,7 @@ def run(options: Options) -> Result:
         if not all(stream.recv(4096) for stream in streams):
             raise RuntimeError("a page does not hear of its game")
         first = _seconds_to_answer(port, games[0]["id"], "D4")
-        later = float(np.median([_seconds_to_answer(port, games[n]["id"], "Q16") for n in range(1, 6)]))
+        later = float(np.median([_seconds_to_answer(port, game["id"], "Q16") for game in games[1:6]]))
         place = f"/play/{games[0]['id']}"
         began = time.perf_counter()
         sizes = [len(_raw(port, "GET", place)) for _ in range(PAGE_ROUNDS)]

@@ -67,7 +67,7 @@ def create_app(watch: Watch, *, hosts: Collection[str] = (), play: APIRouter | N
     app.state.renderer = Renderer(shared)
     app.state.site = Site(watch, app.state.renderer)
     app.state.viewers = Viewers()
-    app.add_middleware(GZipMiddleware, minimum_size=1000)
+    app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=4)
     app.add_middleware(Guard, hosts=hosts)
     app.add_exception_handler(HTTPException, _refused)
     app.add_exception_handler(RequestValidationError, _misunderstood)

@@ -19,8 +19,6 @@ from tests.support.gtp import wait_until
 from tests.support.playing import Networks, playing, playing_threads, settled, start_process
 from tests.support.thinking import LibertyEvaluator
 
-SHORT = {"engine_idle_seconds": 0.2, "answer_seconds": 0.4, "load_seconds": 0.4}
-
 
 def setting(**more: object) -> Setting:
     return Setting(**{"opponent": "000001", "board_size": 5, "komi": 0.5, "visits": 8, **more})
@@ -281,7 +279,7 @@ def test_a_game_whose_network_gave_way_to_others_gets_it_back():
 
 def test_a_hundred_idle_games_cost_no_process_and_no_thread():
     networks = Networks()
-    with playing(networks, **SHORT) as sessions:
+    with playing(networks, engine_idle_seconds=0.2) as sessions:
         ids = [sessions.create(setting()) for _ in range(100)]
         for game_id in ids:
             sessions.watch(game_id, lambda: None)
@@ -375,7 +373,7 @@ def test_undo_is_another_way_out_of_trouble():
 def test_a_network_that_does_not_answer_is_ended():
     networks = Networks()
     networks.prepare = lambda network: network.answers.clear()
-    with playing(networks, **SHORT) as sessions:
+    with playing(networks, answer_seconds=0.4) as sessions:
         game_id = sessions.create(setting())
         sessions.play(game_id, point("C3"))
         view = settled(sessions, game_id)
@@ -387,7 +385,7 @@ def test_a_network_that_does_not_answer_is_ended():
 def test_a_network_that_does_not_load_is_given_up():
     networks = Networks()
     networks.prepare = lambda network: network.loads.clear()
-    with playing(networks, **SHORT) as sessions:
+    with playing(networks, load_seconds=0.4) as sessions:
         game_id = sessions.create(setting())
         sessions.play(game_id, point("C3"))
         wait_until(lambda: sessions.view(game_id).phase == "starting")
@@ -538,3 +536,52 @@ def test_limits_that_can_deadlock_are_refused():
         PlayLimits(networks=1, threads=2)
     with pytest.raises(ValueError, match="games must be 1 or more"):
         PlayLimits(games=0)
+
+
+def test_many_hands_at_once_leave_every_game_whole():
+    networks = Networks()
+    failures: list[BaseException] = []
+    with playing(networks, games=12, engines=3, networks=2, threads=2, waiting=4) as sessions:
+        ids = [sessions.create(setting(opponent=f"{number % 3:06d}")) for number in range(8)]
+
+        def meddle(seed: int) -> None:
+            rng = np.random.default_rng(seed)
+            try:
+                for _ in range(150):
+                    game_id = ids[rng.integers(len(ids))]
+                    deed = rng.integers(8)
+                    try:
+                        if deed < 4:
+                            sessions.play(game_id, int(rng.integers(26)))
+                        elif deed == 4:
+                            sessions.undo(game_id)
+                        elif deed == 5:
+                            sessions.show_analysis(game_id, bool(rng.integers(2)))
+                        elif deed == 6:
+                            sessions.rest(game_id)
+                            sessions.wake(game_id)
+                        else:
+                            sessions.restart(game_id)
+                            if networks.live and rng.random() < 0.1:
+                                networks.live[-1].error = OSError("gone")
+                    except PlayError:
+                        pass
+            except BaseException as error:  # noqa: BLE001 (told below)
+                failures.append(error)
+
+        hands = [threading.Thread(target=meddle, args=(seed,)) for seed in range(6)]
+        for hand in hands:
+            hand.start()
+        for hand in hands:
+            hand.join(60)
+        assert failures == []
+        for game_id in ids:
+            sessions.restart(game_id)
+            view = settled(sessions, game_id)
+            while view.phase == "broken":  # a network that was broken before, or too many who wait
+                sessions.restart(game_id)
+                view = settled(sessions, game_id)
+            assert view.phase in ("your_turn", "over")
+            assert len(view.game.moves) % 2 == 0 or view.game.outcome is not None
+            assert len(networks.live) <= 2
+        assert sessions.live["engines"] <= 3
