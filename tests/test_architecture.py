@@ -28,8 +28,9 @@ PROGRAMS = (
     "minigo.stored_match",
     "minigo.evaluate",
     "minigo.engines.*",
+    "minigo.alarms",
 )
-LEARNING = (*PROGRAMS, "minigo.inference.*", "minigo.network.*", "minigo.train")
+LEARNING = (*PROGRAMS, "minigo.inference.*", "minigo.network.*", "minigo.train", "minigo.watch")
 ALL_BUT_ROOTS = (*LEARNING, "minigo.benchmark", "minigo.doctor", "minigo.status", "minigo.loop", "minigo.flags")
 NETWORK = ("cc_kernels.*", "minigo.config", "minigo.inference.*", "minigo.network.*")
 
@@ -62,6 +63,8 @@ LAYERS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "minigo.stored_match": (PROGRAMS, ("numpy",)),
     "minigo.evaluate": (PROGRAMS, ("numpy",)),
     "minigo.engines": (PROGRAMS, ("numpy",)),
+    "minigo.alarms": (DATA, ("numpy",)),
+    "minigo.watch": ((*DATA, "minigo.alarms"), ("numpy",)),
     "minigo.train": (LEARNING, ("numpy", "keras", "tensorflow")),
     "minigo.benchmark": ((*LEARNING, "minigo.doctor"), ("numpy",)),
     "minigo.doctor": (LEARNING, ("numpy",)),
@@ -75,6 +78,7 @@ LAYERS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             "ratings.*",
             *DATA,
             *PLAYERS,
+            "minigo.alarms",
             "minigo.match",
             "minigo.stored_match",
         ),
