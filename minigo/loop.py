@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
+from minigo.alarms import Finding, Watch
 from minigo.config import Config
 from minigo.data.shards import RANDOM_PLAYOUTS
 from minigo.evaluate import evaluate_candidate, next_candidate
@@ -62,6 +63,7 @@ class Services:
         rate: each network's Elo above generation 0.
         report: writes a page about the run and returns where it is.
         play_rating_games: lets the champion play so many games against an outside player; how many have a result.
+        trend: whether the run still gets stronger, by all its rated games; None where it is too early to say.
     """
 
     load_evaluator: Callable[[str], Evaluator]
@@ -69,6 +71,7 @@ class Services:
     rate: Callable[[Run], Mapping[str, float]]
     report: Callable[[Run], str]
     play_rating_games: Callable[[Run, int, threading.Event], int]
+    trend: Callable[[Run], Finding | None]
 
 
 def run_loop(run: Run, services: Services, stop: threading.Event) -> str:
@@ -95,6 +98,7 @@ class Loop:
         self._run = run
         self._config: Config = run.config
         self._services = services
+        self._watch = Watch(run, WORKER)
         self._stop = stop
         self._used = float(run.heartbeats().get(WORKER, {}).get("elapsed_seconds", 0.0))
         self._started = time.monotonic()
@@ -261,6 +265,7 @@ class Loop:
         if verdict.promotes:
             self._probe_opening(candidate)
         self._play_rating_games()
+        self._watch.hear([self._services.trend(self._run)])
         if self.elapsed - self._reported > REPORT_SECONDS:
             self._services.report(self._run)
             self._reported = self.elapsed

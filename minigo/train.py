@@ -29,6 +29,7 @@ from minigo.network.network import Network
 from minigo.network.precision import settled_precision
 from minigo.network.trainer import Trainer, learning_rate
 from minigo.run import Run, TrainerState, shard_stem
+from minigo.watch import TrainingWatch
 
 HOLDOUT_EXAMPLES: Final = 2048
 POLL_SECONDS: Final = 5.0
@@ -112,6 +113,7 @@ class _Session:
         self._window = self._rebuilt_window()
         self._holdout = Window(self._config.game, self._config.train)
         self._holdout_paths: set[str] = set()
+        self._watch = TrainingWatch(run, f"{WORKER}-{self._state.epoch:06d}")
 
     def new_games(self, paths: Iterable[str]) -> dict[str, list[GameRecord]]:
         """`read_games` of shards that training has not consumed; one that it has, under another hour, is no good."""
@@ -153,7 +155,8 @@ class _Session:
             self._window.num_positions,
         )
         rng = np.random.default_rng([self._config.seed, self._trainer.step])
-        with ExampleStream(self._window, config, rng, steps) as batches:
+        on_batch = self._watch.begin(records, self._window)
+        with ExampleStream(self._window, config, rng, steps, on_batch) as batches:
             losses = self._trainer.train(_until(batches, stop, beat), progress)
         if stop.is_set():
             return None
@@ -173,6 +176,7 @@ class _Session:
                 **losses,
             }
         )
+        self._watch.conclude(self._window, self._trainer.step, self._trainer.measure)
         return name
 
     def _checked_games(self, path: str) -> list[GameRecord]:

@@ -29,8 +29,9 @@ PROGRAMS = (
     "minigo.launcher",
     "minigo.evaluate",
     "minigo.engines.*",
+    "minigo.alarms",
 )
-LEARNING = (*PROGRAMS, "minigo.inference.*", "minigo.network.*", "minigo.train")
+LEARNING = (*PROGRAMS, "minigo.inference.*", "minigo.network.*", "minigo.train", "minigo.watch")
 ALL_BUT_ROOTS = (
     *LEARNING,
     "minigo.benchmark",
@@ -76,6 +77,8 @@ LAYERS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "minigo.launcher": (("minigo.stored_match",), ()),
     "minigo.evaluate": (PROGRAMS, ("numpy",)),
     "minigo.engines": (PROGRAMS, ("numpy",)),
+    "minigo.alarms": (DATA, ("numpy",)),
+    "minigo.watch": ((*DATA, "minigo.alarms"), ("numpy",)),
     "minigo.train": (LEARNING, ("numpy", "keras", "tensorflow")),
     "minigo.benchmark": ((*LEARNING, "minigo.doctor"), ("numpy",)),
     "minigo.doctor": (LEARNING, ("numpy",)),
@@ -91,6 +94,7 @@ LAYERS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             "ratings.*",
             *DATA,
             *PLAYERS,
+            "minigo.alarms",
             "minigo.match",
             "minigo.stored_match",
             "minigo",

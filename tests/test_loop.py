@@ -37,6 +37,13 @@ def test_a_loop_plays_trains_evaluates_and_ends_by_itself(finished: tuple[Run, s
     assert set(played[1:]) <= set(run.networks())
 
 
+def test_a_healthy_loop_rings_no_alarm(finished: tuple[Run, str, str]) -> None:
+    run, _, log = finished
+
+    assert run.metrics("alarms") == []
+    assert "alarm" not in log
+
+
 def test_a_loop_says_at_its_end_what_it_learned(finished: tuple[Run, str, str]) -> None:
     _, output, _ = finished
 

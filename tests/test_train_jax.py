@@ -26,6 +26,7 @@ services = Services(
     rate=lambda run: {},
     report=lambda run: "",
     play_rating_games=lambda run, games, stop: 0,
+    trend=lambda run: None,
 )
 run_loop(run, services, threading.Event())
 import minigo.benchmark, minigo.engines.gtp, minigo.evaluate, minigo.match

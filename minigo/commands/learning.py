@@ -35,6 +35,7 @@ def _loop(values: FlagValues, stop: Event) -> int:
     from ratings.ladder import rate_networks
     from ratings.rating_games import ChampionAgainstGnuGo
     from ratings.report import write_report
+    from ratings.trend import rating_trend
 
     load_evaluator = evaluator_loader(run.config)
     services = Services(
@@ -43,6 +44,7 @@ def _loop(values: FlagValues, stop: Event) -> int:
         rate=lambda run: {name: rating.elo for name, rating in rate_networks(run).items()},
         report=write_report,
         play_rating_games=ChampionAgainstGnuGo(load_evaluator).play,
+        trend=rating_trend,
     )
     with loop_dashboard(run.url, run.config, values.dashboard_port):
         print(run_loop(run, services, stop))

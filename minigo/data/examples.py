@@ -8,7 +8,7 @@ import contextlib
 import functools
 import queue
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Any, Final, NamedTuple, Self
 
@@ -118,15 +118,24 @@ class ExampleStream:
         config: batch size and value target.
         rng: draws positions and symmetries; the same state gives the same batches.
         num_batches: how many there are.
+        on_batch: told each batch with the positions that it was made of, by the stream's thread.
     """
 
-    def __init__(self, window: Window, config: TrainConfig, rng: np.random.Generator, num_batches: int) -> None:
+    def __init__(
+        self,
+        window: Window,
+        config: TrainConfig,
+        rng: np.random.Generator,
+        num_batches: int,
+        on_batch: Callable[[NDArray[np.int64], Batch], object] = lambda _positions, _batch: None,
+    ) -> None:
         if num_batches and not window.num_positions:
             raise ValueError("the window must hold positions to draw examples from, got none")
         self._window = window
         self._config = config
         self._rng = rng
         self._num_batches = num_batches
+        self._on_batch = on_batch
         self._closed = threading.Event()
         self._queue: queue.Queue[Batch | BaseException] = queue.Queue(BATCHES_AHEAD)
         self._thread = threading.Thread(target=self._run, name="examples", daemon=True)
@@ -164,4 +173,6 @@ class ExampleStream:
         size = self._config.batch_size
         positions = self._rng.integers(self._window.num_positions, size=size)
         symmetries = self._rng.integers(NUM_SYMMETRIES, size=size, dtype=np.uint8)
-        return make_batch(self._window, positions, symmetries, self._config.value_from_search)
+        batch = make_batch(self._window, positions, symmetries, self._config.value_from_search)
+        self._on_batch(positions, batch)
+        return batch

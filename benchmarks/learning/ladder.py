@@ -1,0 +1,215 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Measures the networks of a study against one fixed ladder, under strict Tromp-Taylor rules, played out.
+
+On the ladder stand chance, GNU Go 3.8 at level 10 where it is installed, the champions of the first base run at each of
+its budgets of seconds, and the raw policy of the last of them. Every game is a row of a Parquet file of its part of a
+match; a part that is there is not played again. Start at `measure_study`.
+"""
+
+import dataclasses
+import importlib
+import os
+import sys
+import threading
+import zlib
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from benchmarks.learning.runs import Point, is_finished, points
+from benchmarks.learning.study import BASE, StudyError, Workplace
+from minigo.config import Config
+from minigo.inference.evaluator import Evaluator
+from minigo.match import MatchGame, derived_seed, play_games
+from minigo.players import Player, player_from_text
+from minigo.run import Run
+from ratings.anchors import GNUGO, gnugo_player
+
+RULES: Final = "tromp-taylor"
+GAMES_PER_PART: Final = 20
+RANDOM: Final = "random"
+POLICY: Final = "policy:"
+
+SCHEMA: Final = pa.schema(
+    [
+        ("player", pa.string()),
+        ("opponent", pa.string()),
+        ("index", pa.int32()),  # even: the player has Black; 2k and 2k + 1 share an opening
+        ("points", pa.float64()),  # for the player: 1, 0.5 or 0; null where the game failed
+        ("score_for_black", pa.float64()),
+        ("moves", pa.int32()),
+        ("end", pa.string()),
+        ("failure", pa.string()),
+    ]
+)
+
+
+class Part(NamedTuple):
+    """Some games of a match: who plays, and which games."""
+
+    player: str  # see `name_of`
+    opponent: str  # a name on the ladder
+    first: int
+    games: int
+    path: Path
+
+
+def name_of(point: Point) -> str:
+    """A measured network's name in games and ratings: "variant-seed-network"."""
+    return f"{point.variant}-{point.seed}-{point.cost.network}"
+
+
+def all_points(place: Workplace) -> list[Point]:
+    """What there is to measure now, in all runs."""
+    return [point for variant, seed in place.study.runs() for point in points(place, variant, seed)]
+
+
+def ladder(place: Workplace) -> dict[str, str]:
+    """The opponents by name, each as a PLAYER of the command line.
+
+    Raises:
+        StudyError: the base run that gives it its own networks has not finished.
+    """
+    seed = place.study.seeds[0]
+    if not is_finished(place, BASE, seed):
+        raise StudyError(f"the ladder has networks of {BASE}, seed {seed}, which has not finished: use the verb run")
+    own = {name_of(p): _folder(place, name_of(p)) for p in points(place, BASE, seed) if p.unit == "seconds"}
+    gnugo = gnugo_player(match_config(place).game) if place.study.gnugo else None
+    last = list(own)[-1]
+    return {
+        RANDOM: RANDOM,
+        f"{POLICY}{last}": f"{POLICY}{own[last]}",
+        **({GNUGO: gnugo} if gnugo is not None else {}),
+        **own,
+    }
+
+
+def match_config(place: Workplace) -> Config:
+    """What measuring games are played with: the base's config under strict rules, and the study's simulations."""
+    study = place.study
+    config = Run.open(str(place.run_path(BASE, study.seeds[0]))).config
+    return dataclasses.replace(
+        config,
+        game=dataclasses.replace(config.game, rules=RULES),
+        search=dataclasses.replace(config.search, num_simulations=study.simulations),
+        match=dataclasses.replace(config.match, opening_plies=study.opening_plies),
+    )
+
+
+def parts(place: Workplace) -> list[Part]:
+    """Every part of every match of the study as it stands; networks that are measured at two points play once."""
+    found, games = [], place.study.games
+    for player in dict.fromkeys(name_of(point) for point in all_points(place)):
+        for opponent in ladder(place):
+            if player in (opponent, opponent.removeprefix(POLICY)):
+                continue
+            for first in range(0, games, GAMES_PER_PART):
+                path = place.folder / "matches" / player / f"{opponent.replace(':', '-')}-{first:05d}.parquet"
+                found.append(Part(player, opponent, first, min(GAMES_PER_PART, games - first), path))
+    return found
+
+
+def measure_study(place: Workplace, stop: threading.Event, threads: int = 0) -> None:
+    """Plays the parts that are missing.
+
+    Args:
+        place: the study.
+        stop: once set, unfinished parts are dropped.
+        threads: that play parts at once; 0: one for each core.
+
+    Raises:
+        StudyError: there is nothing to measure yet, or the ladder's own networks are not there.
+    """
+    if not all_points(place):
+        raise StudyError(f"no run in {place.folder} has reached a budget yet: use the verb run")
+    todo = [part for part in parts(place) if not part.path.exists()]
+    if not todo:
+        return
+    players, config = ladder(place), match_config(place)
+    load, lock, done = _loader(config), threading.Lock(), [0]
+
+    def work(part: Part) -> None:
+        if stop.is_set():
+            return
+        texts = (_folder(place, part.player), players[part.opponent])
+        sides: list[Player] = []
+        try:
+            for text in texts:
+                kind = {"game": config.game, "search": config.search, "match": config.match}
+                sides.append(player_from_text(text, **kind, load_evaluator=load, stop=stop))  # type: ignore[arg-type]
+            games = _play(sides[0], sides[1], part, config, stop)
+        finally:
+            for side in sides:
+                side.close()
+        if not stop.is_set():
+            _store(part, games)
+            with lock:
+                done[0] += 1
+                won = sum(game.points or 0.0 for game in games)
+                told = f"{part.player} against {part.opponent}: {won:g} of {len(games)}"
+                print(f"part {done[0]} of {len(todo)}: {told}", file=sys.stderr, flush=True)
+
+    with ThreadPoolExecutor(threads or len(os.sched_getaffinity(0))) as pool:
+        for future in [pool.submit(work, part) for part in todo]:
+            future.result()
+
+
+def read_games(place: Workplace) -> list[dict[str, Any]]:
+    """Every game that has been played, as `SCHEMA` has it."""
+    files = sorted((place.folder / "matches").glob("*/*.parquet"))
+    return [row for file in files for row in pq.read_table(file, schema=SCHEMA).to_pylist()]
+
+
+def _loader(config: Config) -> Callable[[str], Evaluator]:
+    """Loads networks, one at a time; the framework before any thread does, since they would lock each other out."""
+    from minigo.commands.common import evaluator_loader
+    from minigo.inference.quiet import start_framework
+
+    start_framework(config.machine.backend)
+    importlib.import_module("minigo.inference.backends")
+    load_network, lock = evaluator_loader(config), threading.Lock()
+
+    def load(url: str) -> Evaluator:
+        with lock:
+            return load_network(url)
+
+    return load
+
+
+def _play(player: Player, opponent: Player, part: Part, config: Config, stop: threading.Event) -> list[MatchGame]:
+    games: list[MatchGame] = []
+    indices = range(part.first, part.first + part.games)
+    seed = derived_seed(
+        config.seed, zlib.crc32(part.opponent.encode())
+    )  # all networks meet an opponent from the same openings
+    play_games(player, opponent, indices, config.game, config.match, seed, on_game=games.append, stop=stop)
+    return sorted(games, key=lambda game: game.index)
+
+
+def _store(part: Part, games: Iterable[MatchGame]) -> None:
+    rows: list[Mapping[str, Any]] = [
+        {
+            "player": part.player,
+            "opponent": part.opponent,
+            "index": game.index,
+            "points": game.points,
+            "score_for_black": game.record.score_for_black,
+            "moves": game.record.num_moves,
+            "end": game.record.end,
+            "failure": game.failure,
+        }
+        for game in games
+    ]
+    part.path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = part.path.with_suffix(".part")
+    pq.write_table(pa.Table.from_pylist(rows, schema=SCHEMA), unfinished)
+    unfinished.replace(part.path)
+
+
+def _folder(place: Workplace, name: str) -> str:
+    variant, seed, network = name.rsplit("-", 2)
+    return Run.open(str(place.run_path(variant, int(seed)))).network_path(network)

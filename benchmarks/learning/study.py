@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is compared with what: a `Study` is a base configuration, variants of it, seeds and budgets.
+
+Add an experiment to `STUDIES`; nothing else has to change. A variant is the base with some flags of `minigo loop`
+changed, so that what it costs to leave a choice out is its difference from the base.
+"""
+
+import dataclasses
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+BASE: Final = "base"
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One configuration.
+
+    Attributes:
+        meaning: what it tells, for the table.
+        flags: of `minigo loop`, over those of the study.
+    """
+
+    meaning: str
+    flags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Study:
+    """An experiment.
+
+    Attributes:
+        flags: of `minigo loop`, for all variants.
+        minutes: of work that each run gets.
+        seconds: points of a run at which its champion is measured; the last is the end of the budget.
+        evaluations: more such points, by the evaluations that self-play had used.
+        variants: by name; `BASE` is what the others are held against.
+        seeds: of each variant.
+        simulations: a move of the networks that are measured.
+        games: against each player of the ladder, in pairs.
+        gnugo: whether GNU Go is on the ladder.
+        opening_plies: random plies that open each pair.
+    """
+
+    flags: tuple[str, ...]
+    minutes: float
+    seconds: tuple[float, ...]
+    evaluations: tuple[int, ...]
+    variants: dict[str, Variant]
+    seeds: tuple[int, ...] = (0, 1, 2)
+    simulations: int = 64
+    games: int = 40
+    gnugo: bool = True
+    opening_plies: int = 2
+
+    def runs(self) -> list[tuple[str, int]]:
+        """(variant, seed) of each run, seed by seed: an interrupted study compares whole seeds."""
+        return [(variant, seed) for seed in self.seeds for variant in self.variants]
+
+    def command_flags(self, variant: str, seed: int) -> list[str]:
+        """The flags of `minigo loop` for one run."""
+        limits = [f"--seed={seed}", f"--minutes={self.minutes:g}", "--loop.final_games=0", "--loop.rating_games=0"]
+        return [*self.flags, *self.variants[variant].flags, *limits]
+
+    def digest(self) -> str:
+        """Tells this study from one with other settings; seeds and variants may be added to it."""
+        fixed = {key: value for key, value in dataclasses.asdict(self).items() if key not in ("variants", "seeds")}
+        return hashlib.sha256(json.dumps(fixed, sort_keys=True).encode()).hexdigest()
+
+
+class StudyError(Exception):
+    """The study can not go on; the message says what to do."""
+
+
+ABLATIONS: Final = {
+    BASE: Variant("everything"),
+    "no-ownership-score": Variant(
+        "without the targets for ownership and score", ("--train.ownership_weight=0", "--train.score_weight=0")
+    ),
+    "no-playout-caps": Variant(  # 0.3 x 16 + 0.7 x 4 simulations a move, for every move
+        "all searches alike, at the same cost", ("--selfplay.num_simulations=8", "--selfplay.full_share=1.0")
+    ),
+    "low-replay-small-window": Variant(
+        "one example for each position, from a window that does not grow",
+        ("--train.replay_ratio=1", "--train.window_growth=0"),
+    ),
+    "no-averaging-no-drop": Variant(
+        "the last weights play, and the rate does not fall", ("--train.average_decay=0", "--train.decay_share=0")
+    ),
+    "no-pooling": Variant("a tower without global pooling", ("--network.pooling_blocks=0",)),
+    "deep-narrow": Variant(
+        "seven blocks of 48 channels, as much arithmetic", ("--network.blocks=7", "--network.channels=48")
+    ),
+}
+
+STUDIES: Final[dict[str, Study]] = {
+    "ablations": Study(
+        flags=("--preset=9x9-cpu",),
+        minutes=15,
+        seconds=(300.0, 600.0, 900.0),
+        evaluations=(2_000_000, 5_000_000),
+        variants=ABLATIONS,
+    ),
+    "curve": Study(
+        flags=("--preset=9x9-cpu",),
+        minutes=60,
+        seconds=(300.0, 600.0, 1200.0, 1800.0, 2700.0, 3600.0),
+        evaluations=(),
+        variants={BASE: Variant("the preset 9x9-cpu")},
+        games=100,
+    ),
+    "tiny": Study(  # for the tests: all verbs in seconds
+        flags=(
+            "--game.board_size=3",
+            "--game.komi=8.5",
+            "--network.blocks=1",
+            "--network.channels=8",
+            "--network.head_channels=8",
+            "--selfplay.num_simulations=4",
+            "--selfplay.fast_simulations=2",
+            "--selfplay.games_per_shard=8",
+            "--selfplay.random_games=8",
+            "--train.batch_size=32",
+            "--train.window_min=300",
+            "--train.holdout_share=0",
+            "--evaluate.gate=none",
+            "--loop.games_per_generation=16",
+            "--loop.generations=2",
+            "--machine.games_per_thread=8",
+            "--machine.threads=1",
+            "--machine.training_threads=0",
+            "--machine.precision=float32",
+        ),
+        minutes=10,
+        seconds=(600.0,),
+        evaluations=(100,),
+        variants={BASE: Variant("everything"), "no-score": Variant("without score", ("--train.score_weight=0",))},
+        seeds=(0, 1),
+        simulations=4,
+        games=4,
+        gnugo=False,
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Workplace:
+    """A study and the folder that its runs and results lie in."""
+
+    name: str
+    study: Study
+    folder: Path
+
+    @classmethod
+    def open(cls, name: str, out: str | Path) -> "Workplace":
+        """The folder of a study, made if it is not there.
+
+        Raises:
+            StudyError: there is no such study, or its folder belongs to one with other settings.
+        """
+        if name not in STUDIES:
+            raise StudyError(f"--study must be one of {', '.join(STUDIES)}, got {name!r}")
+        study, folder = STUDIES[name], Path(out) / name
+        note = folder / "study.json"
+        if not note.exists():
+            folder.mkdir(parents=True, exist_ok=True)
+            write_json(note, {"digest": study.digest(), "study": dataclasses.asdict(study)})
+        elif read_json(note)["digest"] != study.digest():
+            raise StudyError(
+                f"{folder} holds a study of this name with other settings: choose another --out, or rename the study"
+            )
+        return cls(name, study, folder)
+
+    def run_path(self, variant: str, seed: int) -> Path:
+        """Where a run lies."""
+        return self.folder / f"{variant}-{seed}"
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A small document."""
+    document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return document
+
+
+def write_json(path: Path, document: dict[str, Any]) -> None:
+    """Stores a small document; it appears whole or not at all."""
+    part = path.with_suffix(".part")
+    part.write_text(json.dumps(document, sort_keys=True), encoding="utf-8")
+    part.replace(path)

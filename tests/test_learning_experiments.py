@@ -1,0 +1,238 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The runner of the learning experiments: what it does once, what it does not do twice, and what it computes."""
+
+import dataclasses
+import itertools
+import math
+import threading
+import time
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+import benchmarks.learning.study as studies
+from benchmarks.learning import ladder, report, runs
+from benchmarks.learning.__main__ import main
+from benchmarks.learning.study import BASE, STUDIES, Study, StudyError, Variant, Workplace, read_json, write_json
+from minigo.commands.learning import LOOP
+from minigo.config import Config, GameConfig
+from minigo.flags import parse, resolve_config
+from minigo.run import Run
+
+TINY = STUDIES["tiny"]
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Workplace:
+    return Workplace.open("tiny", tmp_path)
+
+
+def made_run(place: Workplace, variant: str, seed: int, *, is_finished: bool = True) -> Run:
+    """A run that was at work for 200 and 400 seconds; three champions were promoted after the first 100."""
+    path = place.run_path(variant, seed)
+    run = Run.create(str(path), Config(game=GameConfig(board_size=3, komi=8.5)))
+    start = None
+    for number in range(3):
+        run.publish_network(b"weights %d" % number, {})
+        run.promote(f"{number:06d}", {}, run.champion())
+        start = start if start is not None else run.history()[0]["time"] - 100.0
+        row = {"kind": "selfplay", "evaluations": 60, "games": 10, "time": run.history()[-1]["time"] - 1e-6}
+        run.append_metrics("loop", "loop", [row])
+    spans = [(start, start + 200.0), (start + 500.0, start + 900.0)]
+    flags = place.study.command_flags(variant, seed)
+    write_json(path.with_suffix(".json"), {"spans": spans, "finished": is_finished, "pid": None, "flags": flags})
+    return run
+
+
+def config_of(study: Study, variant: str) -> Config:
+    return resolve_config(parse(LOOP, study.command_flags(variant, 0)), Config())
+
+
+def made_games(place: Workplace, player: str, opponent: str, won: int, games: int) -> None:
+    rows = [
+        {"player": player, "opponent": opponent, "index": i, "points": float(i % games < won), "score_for_black": 1.0}
+        | {"moves": 9, "end": "passes", "failure": ""}
+        for i in range(games)
+    ]
+    path = place.folder / "matches" / player / f"{opponent}-00000.parquet"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(pa.Table.from_pylist(rows, schema=ladder.SCHEMA), path)
+
+
+def stop_when_there(path: Path, stop: threading.Event) -> None:
+    while not path.exists():
+        time.sleep(0.05)
+    stop.set()
+
+
+def test_every_study_has_a_base_and_budgets_that_its_minutes_reach():
+    for study in STUDIES.values():
+        assert BASE in study.variants
+        assert len(study.seeds) == len(set(study.seeds))
+        assert list(study.seconds) == sorted(study.seconds)
+        assert study.seconds[-1] == 60 * study.minutes
+        assert study.games % 2 == 0
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_every_variant_is_a_config_that_differs_from_the_others(name):
+    study = STUDIES[name]
+    hashes = {variant: config_of(study, variant).learning_sha256() for variant in study.variants}
+
+    assert len(set(hashes.values())) == len(study.variants)
+
+
+def test_the_ablations_are_the_five_that_are_asked_for():
+    base = config_of(STUDIES["ablations"], BASE)
+    changed = {}
+    for variant in set(STUDIES["ablations"].variants) - {BASE}:
+        config = config_of(STUDIES["ablations"], variant)
+        changed[variant] = {line.partition(":")[0] for line in config.learning_differences(base)}
+
+    assert changed["no-ownership-score"] == {"train.ownership_weight", "train.score_weight"}
+    assert changed["no-playout-caps"] == {"selfplay.num_simulations", "selfplay.full_share"}
+    assert changed["low-replay-small-window"] == {"train.replay_ratio", "train.window_growth"}
+    assert changed["no-averaging-no-drop"] == {"train.average_decay", "train.decay_share"}
+    assert changed["no-pooling"] == {"network.pooling_blocks"}
+
+
+def test_runs_come_seed_by_seed():
+    assert TINY.runs() == [(BASE, 0), ("no-score", 0), (BASE, 1), ("no-score", 1)]
+
+
+def test_a_folder_belongs_to_one_study(tmp_path, monkeypatch):
+    Workplace.open("tiny", tmp_path)
+    Workplace.open("tiny", tmp_path)
+    with pytest.raises(StudyError, match="must be one of"):
+        Workplace.open("huge", tmp_path)
+    monkeypatch.setitem(studies.STUDIES, "tiny", dataclasses.replace(TINY, seeds=(0, 1, 2)))
+    Workplace.open("tiny", tmp_path)  # one may add seeds
+    monkeypatch.setitem(studies.STUDIES, "tiny", dataclasses.replace(TINY, minutes=5.0))
+    with pytest.raises(StudyError, match="with other settings"):
+        Workplace.open("tiny", tmp_path)
+
+
+def test_a_network_costs_the_seconds_at_work_and_the_evaluations_before_it(place):
+    made_run(place, BASE, 0)
+    costs = runs.costs(place, BASE, 0)
+
+    assert [cost.network for cost in costs] == ["000000", "000001", "000002"]
+    assert all(
+        cost.seconds == pytest.approx(100.0, abs=1.0) for cost in costs
+    )  # made at once, while the first span ran
+    assert [cost.evaluations for cost in costs] == [60, 120, 180]
+    assert runs.seconds_used(place, BASE, 0) == pytest.approx(600.0)
+
+
+def test_a_point_is_the_last_champion_within_its_budget(place):
+    made_run(place, BASE, 0)
+    found = runs.points(place, BASE, 0)
+
+    assert [(p.unit, p.budget, p.cost.network) for p in found] == [
+        ("seconds", 600.0, "000002"),
+        ("evaluations", 100.0, "000000"),
+    ]
+
+
+def test_an_unfinished_run_is_not_measured_at_its_end(place):
+    made_run(place, BASE, 0, is_finished=False)
+    note = place.run_path(BASE, 0).with_suffix(".json")
+    write_json(note, {**read_json(note), "spans": [(0.0, 10.0)]})
+
+    assert [p.unit for p in runs.points(place, BASE, 0)] == ["evaluations"]
+
+
+def test_the_ladder_needs_the_first_base_run(place):
+    with pytest.raises(StudyError, match="has not finished: use the verb run"):
+        ladder.ladder(place)
+    made_run(place, BASE, 0)
+
+    assert list(ladder.ladder(place)) == ["random", "policy:base-0-000002", "base-0-000002"]
+    assert ladder.match_config(place).game.rules == "tromp-taylor"
+
+
+def test_networks_do_not_meet_themselves(place):
+    made_run(place, BASE, 0)
+    made_run(place, "no-score", 0)
+    met = {(part.player, part.opponent) for part in ladder.parts(place)}
+
+    assert ("base-0-000002", "base-0-000002") not in met
+    assert ("no-score-0-000002", "base-0-000002") in met
+    assert ("base-0-000000", "base-0-000002") in met  # measured at its evaluations
+
+
+def test_a_variant_with_other_flags_needs_another_name(place, monkeypatch):
+    made_run(place, "no-score", 0)
+    variants = {**TINY.variants, "no-score": Variant("changed", ("--train.score_weight=1",))}
+    monkeypatch.setitem(studies.STUDIES, "tiny", dataclasses.replace(TINY, variants=variants))
+
+    with pytest.raises(StudyError, match="give the variant another name"):
+        runs.is_finished(Workplace.open("tiny", place.folder.parent), "no-score", 0)
+
+
+def test_a_report_has_differences_with_intervals_over_seeds(place):
+    for (variant, seed), won in zip(itertools.product(TINY.variants, TINY.seeds), (30, 32, 20, 18), strict=True):
+        made_run(place, variant, seed)
+        for network in ("000000", "000002"):
+            made_games(place, f"{variant}-{seed}-{network}", "random", won, 40)
+    measured = report.rate(place)
+    base, other = (report.summaries(place, measured)["seconds", 600.0][name] for name in (BASE, "no-score"))
+
+    assert base.elos[0] == pytest.approx(400 * math.log10(30.0 / 10.0), abs=40)
+    assert other.difference == pytest.approx(sum(other.elos) / 2 - sum(base.elos) / 2)
+    spread = sum((elos[0] - elos[1]) ** 2 / 4 for elos in (base.elos, other.elos))
+    assert other.margin == pytest.approx(4.3027 * math.sqrt(spread), rel=1e-3)  # t of 2 degrees of freedom
+    text = report.write_report(place)
+    assert "## After 600 seconds" in text
+    assert "no-score: without score" in text
+    assert (place.folder / "curve_seconds.png").read_bytes().startswith(b"\x89PNG")
+    assert pq.read_table(place.folder / "results.parquet").num_rows == 8
+
+
+def test_mistakes_are_one_line(tmp_path, capsys):
+    out = f"--out={tmp_path}"
+    assert main(["report", "--study=tiny", out]) == 1
+    assert "use the verb measure" in capsys.readouterr().err
+    assert main(["measure", "--study=tiny", out]) == 1
+    assert "has reached a budget yet: use the verb run" in capsys.readouterr().err
+    assert main(["run", "--study=tiny", out, "--variants=none"]) == 1
+    assert "--variants must be among base, no-score, got none" in capsys.readouterr().err
+
+
+def test_a_loop_that_fails_says_why(place):
+    broken = dataclasses.replace(TINY, flags=("--no_such_flag=1",))
+
+    with pytest.raises(StudyError, match="no_such_flag"):
+        runs.run_study(dataclasses.replace(place, study=broken), threading.Event(), [(BASE, 0)])
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_tiny_study_goes_through_all_verbs_and_does_nothing_twice(tmp_path, capsys):
+    place, stop = Workplace.open("tiny", tmp_path), threading.Event()
+    first = place.run_path(BASE, 0) / "networks" / "000000" / "network.json"
+    threading.Thread(target=stop_when_there, args=(first, stop), daemon=True).start()
+    runs.run_study(place, stop, [(BASE, 0)])
+    assert not runs.is_finished(place, BASE, 0)
+    used = runs.seconds_used(place, BASE, 0)
+    assert used > 0
+
+    options = ["--study=tiny", f"--out={tmp_path}", "--seeds=0"]
+    for verb in ("run", "measure", "report"):
+        assert main([verb, *options]) == 0
+    assert runs.seconds_used(place, BASE, 0) > used
+    assert len(read_json(place.run_path(BASE, 0).with_suffix(".json"))["spans"]) == 2
+    table = (place.folder / "report.md").read_text()
+    assert "| no-score: without score |" in table
+    files = [path for path in place.folder.rglob("*.parquet") if path.name != "results.parquet"]
+    before = {path: path.stat().st_mtime_ns for path in files}
+    assert len(before) > 10
+    capsys.readouterr()
+    for verb in ("run", "measure", "report", "plan"):
+        assert main([verb, *options]) == 0
+
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+    assert "2 runs to do" in capsys.readouterr().out  # those of the other seed
+    assert (place.folder / "report.md").read_text() == table
