@@ -93,7 +93,7 @@ def test_published_shards_are_reproduced_bit_for_bit(finished: tuple[Run, str, s
             assert play_random_shard(run.config, shard) == records
             continue
         network = Network.from_bytes(*run.network_files(header.network))
-        evaluator = TensorFlowEvaluator(network, precision=run.config.machine.precision)
+        evaluator = TensorFlowEvaluator(network, precision=header.precision)
         shard = new_shard(run.config, header.network, header.network_sha256, evaluator, header.worker, header.sequence)
         assert play_shard(run.config, shard) == records
     assert len(paths) >= 10
