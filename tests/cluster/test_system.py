@@ -169,8 +169,7 @@ def test_roles_meet_in_a_bucket_promote_and_end_in_time(emulator, tmp_path):
 
 
 ROLES = {
-    "selfplay-a": ("selfplay", "--wait"),
-    "selfplay-b": ("selfplay", "--wait"),
+    "selfplay": ("selfplay", "--wait"),
     "controller": ("evaluate", "--wait", "--launcher=local", "--parallelism=1"),
     "trainer": ("train", *SETTINGS),
 }
@@ -197,25 +196,25 @@ def start_a_twin(system: Fleet, name: str) -> None:
 FAILURES = (
     (kill_and_start_again, "trainer"),
     (kill_and_start_again, "controller"),
-    (kill_and_start_again, "selfplay-a"),
+    (kill_and_start_again, "selfplay"),
     (start_a_twin, "trainer"),
     (start_a_twin, "controller"),
 )
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(2000)
+@pytest.mark.cluster
+@pytest.mark.timeout(4000)
 def test_nothing_is_lost_or_counted_twice_whatever_is_killed(emulator, tmp_path):
     """Requests fail all the while; after each failure of a role the system promotes again without a hand."""
     url = "gs://bucket/chaos"
     with fleet(url, tmp_path) as system, emulator.storm(0.2, seed=2):
         for name, command in ROLES.items():
             system.start(name, *command)
-        wait_for(lambda: promotions(url) >= 2, system)
+        wait_for(lambda: promotions(url) >= 2, system, 600)
         for fail, name in FAILURES:
             before, began = promotions(url), time.monotonic()
             fail(system, name)
-            wait_for(functools.partial(lambda before: promotions(url) > before, before), system)
+            wait_for(functools.partial(lambda before: promotions(url) > before, before), system, 600)
             seconds = time.monotonic() - began
             print(f"{fail.__name__} {name}: promoted again after {seconds:.0f} s")  # noqa: T201 (a measurement)
     run = Run.open(url)
