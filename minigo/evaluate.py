@@ -145,8 +145,7 @@ def evaluate_worker(
         champion = run.champion()
         candidate = next_candidate(run, champion)
         if candidate is None:
-            if launcher is not None:
-                launcher.keep_only(None)
+            _end_all_work(launcher)
             beat("waiting for a candidate")
             after = "a first network" if champion is None else f"a network newer than {champion.network}"
             if said != after:
@@ -219,6 +218,14 @@ def _obeyed(run: Run, match: str, verdict: Verdict, champion: Champion | None) -
 
 def _was_promoted(run: Run, network: str) -> bool:
     return any(entry["network"] == network for entry in run.history())
+
+
+def _end_all_work(launcher: Launcher | None) -> None:
+    try:
+        if launcher is not None:
+            launcher.keep_only(None)
+    except LauncherError as error:  # it is asked again soon
+        _log.warning("%s", error)
 
 
 def _tell_score(beat: Callable[[str], None], candidate: str, score: Score) -> None:

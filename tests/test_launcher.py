@@ -150,6 +150,24 @@ def test_a_worker_without_a_candidate_ends_work_that_is_of_no_use_any_more(run):
     assert launcher.works == {}
 
 
+def test_a_launcher_that_fails_while_there_is_nothing_to_do_ends_no_worker(run, monkeypatch):
+    run.promote("000001", {}, run.champion())
+    launcher, stop, asked = InnerLauncher(run), threading.Event(), []
+
+    def failing(match: str | None) -> None:
+        asked.append(match)
+        raise LauncherError("no API server")
+
+    def beat(_: str) -> None:
+        if len(asked) == 3:
+            stop.set()
+
+    monkeypatch.setattr(launcher, "keep_only", failing)
+    evaluate_worker(run, load, stop, poll_seconds=0.01, launcher=launcher, beat=beat)
+
+    assert asked == [None, None, None]
+
+
 def test_a_worker_tries_again_when_its_launcher_fails(run, monkeypatch):
     monkeypatch.setattr("minigo.evaluate.LAUNCHER_RETRY_SECONDS", 0.01)
     launcher, stop = InnerLauncher(run), threading.Event()

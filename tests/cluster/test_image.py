@@ -40,7 +40,7 @@ def mirror() -> str:
 def run_in(root: Path, command: str, *, user: str = "0:0") -> None:
     environment = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/tmp"}  # noqa: S108
     environment |= {name: value for name, value in os.environ.items() if name.startswith("PIP_")}
-    chroot = ["chroot", f"--userspec={user}", str(root), "/bin/sh", "-ec", command]
+    chroot = ["/usr/sbin/chroot", f"--userspec={user}", str(root), "/bin/sh", "-ec", command]
     subprocess.run(chroot, env=environment, check=True)
 
 
@@ -95,7 +95,7 @@ def start(image: Path, role: str, *flags: str, emulator: str) -> "subprocess.Pop
     environment["PATH"] = environment["PATH"].replace("$PATH", "/usr/local/bin:/usr/bin:/bin")
     environment["STORAGE_EMULATOR_HOST"] = emulator
     user = texts(stages()[-1], "USER")[-1]
-    command = ["chroot", f"--userspec={user}", str(image), "minigo", role, "--run=gs://bucket/run", *flags]
+    command = ["/usr/sbin/chroot", f"--userspec={user}", str(image), "minigo", role, "--run=gs://bucket/run", *flags]
     return subprocess.Popen(command, env=environment)
 
 
