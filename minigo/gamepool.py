@@ -336,7 +336,7 @@ class GamePool:
         self._search.trees.stop(row)
         del self._games[row]
         if self._progress.watched is game:
-            self._progress.watched = None  # the next game that begins is watched
+            self._progress.watched = None
         network = self._networks[game.group]
         network.games -= 1
         game.shard.records.append(game.record())
@@ -345,6 +345,8 @@ class GamePool:
             self._progress.add(game.shard.records)
             self._on_finished(game.shard)
         self._start_game(row)
+        if self._progress.watched is None:
+            self._progress.watched = next(iter(self._games.values()), None)
         if network.games == 0:
             del self._networks[game.group]
 

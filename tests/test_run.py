@@ -457,6 +457,25 @@ def test_metrics_come_back_in_the_order_of_their_times(run):
     assert run.metrics("train") == []
 
 
+def test_who_asks_is_told_of_damage_and_shown_the_rest(tmp_path):
+    run = Run.create(str(tmp_path / "run"), CONFIG)
+    run.append_metrics("loop", "w0", [{"games": 1}])
+    run.append_metrics("loop", "w1", [{"games": 2}])
+    run.heartbeat("w0", {"doing": "playing"})
+    run.heartbeat("w1", {"doing": "playing"})
+    for torn in ("metrics/loop/w0-000000.jsonl", "heartbeats/w1.json"):
+        (tmp_path / "run" / torn).write_bytes(b"torn")
+    told = {}
+
+    shown = Run.open(run.url, lambda path, reason: told.update({path: reason}))
+
+    assert [row["games"] for row in shown.metrics("loop")] == [2]
+    assert list(shown.heartbeats()) == ["w0"]
+    assert set(told) == {"metrics/loop/w0-000000.jsonl", "heartbeats/w1.json"}
+    with pytest.raises(CorruptError, match=r"w1\.json"):
+        Run.open(run.url).heartbeats()
+
+
 def test_metrics_without_a_time_get_one_and_nan_becomes_null(run):
     before = time.time()
     run.append_metrics("train", "t", [{"loss": math.nan, "rate": math.inf, "step": 1}])

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import contextlib
 import dataclasses
+import itertools
 import threading
 import time
 from pathlib import Path
@@ -385,3 +386,23 @@ def test_progress_counts_what_came_after_a_snapshot() -> None:
     progress.add(play_shard(CONFIG, shard(1)))
 
     assert earlier.games == progress.since(earlier).games == CONFIG.selfplay.games_per_shard
+
+
+def test_a_game_that_is_being_played_can_be_watched_until_it_ends() -> None:
+    progress, seen = Progress(), []
+
+    class Watching(HashEvaluator):
+        def evaluate(self, leaves: Leaves) -> Evaluation:
+            seen.append(progress.current_game())
+            return super().evaluate(leaves)
+
+    todo = [shard(evaluator=Watching(1))]
+    GamePool(CONFIG, lambda: todo.pop() if todo else None, lambda _: None, progress).run(threading.Event())
+
+    games = [game for game in seen if game is not None]
+    assert progress.current_game() is None
+    assert len({game["game_id"] for game in games}) > 1  # one after the other
+    for before, after in itertools.pairwise(games):
+        if before["game_id"] == after["game_id"]:
+            assert after["moves"][: len(before["moves"])] == before["moves"]
+    assert {game["network"] for game in games} == {"000000"}
