@@ -43,6 +43,7 @@ from ratings.book import open_book
 GAMES_PER_SHARD: Final = 64
 TEMPLATES: Final = 8  # a file can have 65,000 names at most
 NICENESS: Final = 10
+VIEWERS_NICENESS: Final = 19
 BEAT_SECONDS: Final = 2.0
 SETTLE_SECONDS: Final = 2.0  # before a turn is measured
 CONFIG: Final = Config(game=GameConfig(board_size=9), search=SearchConfig(num_simulations=8))
@@ -263,7 +264,8 @@ def _watching(address: str, run: Run, options: Options, fetched: list[float]) ->
     command = [sys.executable, script, address, f"--viewers={options.viewers}", f"--seconds={seconds}"]
     beating = threading.Thread(target=beat, daemon=True)
     beating.start()
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as viewers:
+    nice = ["nice", "-n", str(VIEWERS_NICENESS)]  # they stand for browsers on other machines
+    with subprocess.Popen([*nice, *command], stdout=subprocess.PIPE, text=True) as viewers:
         yield
         told, _ = viewers.communicate()
     ended.set()
