@@ -112,6 +112,7 @@ class Snapshot:
         verdicts: the verdict on each candidate that was judged.
         loop: rows of the loop's metrics, oldest first.
         train: rows of the trainer's metrics, oldest first.
+        alarms: the row with which each alarm began that rings now, by its kind.
         workers: the last word of each worker, by name.
         shards: paths of all shards of self-play games, sorted.
         holdout: paths of those that are never trained on.
@@ -134,6 +135,7 @@ class Snapshot:
     verdicts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     loop: Sequence[Mapping[str, Any]] = ()
     train: Sequence[Mapping[str, Any]] = ()
+    alarms: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     workers: Mapping[str, Worker] = field(default_factory=dict)
     shards: tuple[str, ...] = ()
     holdout: tuple[str, ...] = ()

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
 
+from minigo.alarms import words
 from ratings.charts import Chart
 from ratings.elo import Rating
 from ratings.rating_views import elo_chart
@@ -18,9 +19,7 @@ from ratings.snapshot import Match, Snapshot, Speed, Worker, quantity, text
 
 PAGE_ROWS: Final = 50
 SORTS: Final = ("number", "elo", "games")
-ONE_SIDED: Final = 0.85  # share of games that a colour wins; beyond it something is wrong, or the komi is
 MAX_FINALS: Final = 10
-MIN_GAMES: Final = 100  # before that share means anything
 
 _T = TypeVar("_T")
 
@@ -255,12 +254,10 @@ def _final_row(row: Mapping[str, Any]) -> FinalRow:
 
 
 def _alarms(snapshot: Snapshot, now: float) -> list[str]:
-    alarms = []
-    rows = [row for row in snapshot.of_kind("selfplay") if row.get("network") != "random"][-1:]
-    for row in rows:
-        share, games = quantity(row, "black_win_share"), quantity(row, "games") or 0.0
-        if share is not None and games >= MIN_GAMES and not 1 - ONE_SIDED <= share <= ONE_SIDED:
-            alarms.append(f"Black wins {share:.0%} of the games of network {row.get('network')}: look at the komi")
+    alarms = [
+        f"{words(kind)}: {text(row, 'evidence')}; {text(row, 'advice')}"
+        for kind, row in sorted(snapshot.alarms.items())
+    ]
     late = [worker.name for worker in snapshot.workers.values() if worker.is_late(now)]
     if late and len(late) < len(snapshot.workers):
         alarms.append(f"{len(late)} of {len(snapshot.workers)} workers have said nothing for a minute")

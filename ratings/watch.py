@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator
 from typing import Any, Final
 
+from minigo.alarms import active_alarms
 from minigo.config import Config
 from minigo.run import Run, RunError
 from minigo.storage import StorageError, storage_at
@@ -137,6 +138,8 @@ class Watch:
         for role in ("loop", "train"):
             with self._guarded(f"the metrics of {role}"):
                 found[role] = run.metrics(role)
+        with self._guarded("the alarms"):
+            found["alarms"] = active_alarms(run)
         with self._guarded("the workers"):
             found["workers"] = {name: _worker(name, document) for name, document in run.heartbeats().items()}
         return found

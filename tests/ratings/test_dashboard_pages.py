@@ -62,6 +62,17 @@ def test_the_overview_says_how_the_run_is(asked):
     assert page.count('class="stone black"') == 3
 
 
+def test_alarms_are_on_the_first_page_as_long_as_they_ring(copy):
+    run, asked = Run.open(str(copy)), client(str(copy))
+    row = {"kind": "one_color", "since": 0.0, "evidence": "Black won <i>95 %</i>", "advice": "look at the komi"}
+    for state, is_shown in (("begins", True), ("ends", False)):
+        run.append_metrics("alarms", "loop", [{**row, "state": state}])
+        look_again(asked)
+
+        shown = "one color: Black won &lt;i&gt;95 %&lt;/i&gt;; look at the komi" in asked.get("/").text
+        assert shown is is_shown
+
+
 def test_the_elo_page_has_a_point_for_every_network_and_its_interval(asked):
     page = asked.get("/ratings").text
     figure = json.loads(page.split('<script type="application/json">')[1].split("</script>")[0])
