@@ -213,6 +213,7 @@ class Watch:
         return (
             snapshot.networks,
             snapshot.champion,
+            snapshot.alarms,
             len(snapshot.history),
             len(snapshot.verdicts),
             len(snapshot.loop),
