@@ -144,14 +144,18 @@ class Loop:
         return len(published) * self._config.selfplay.games_per_shard
 
     def is_finished(self) -> bool:
-        """Whether the budget is used: what has been begun is finished, but no generation begun that ends far beyond."""
+        """Whether the budget is used: what has been begun is finished, but no generation begun that ends far beyond.
+
+        Games for another training may always be there, because they go on while one trains: they do not count, but for
+        the first training.
+        """
         loop = self._config.loop
         if self._run.champion() is None or next_candidate(self._run, self._run.champion()) is not None:
             return False
         if loop.generations and self.generation >= loop.generations:
             return True
         is_late = self.elapsed + self._generation_seconds / 2 >= 60 * loop.minutes
-        return is_late and self._missing_shards() > 0
+        return is_late and (self.generation > 0 or self._missing_shards() > 0)
 
     def advance(self) -> None:
         """Does what the run needs next: a first network, an evaluation, a training, or games."""

@@ -1,16 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
+import dataclasses
 import json
 import re
 import signal
 import subprocess
+import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from minigo.data.shards import RANDOM_PLAYOUTS, read_shard
 from minigo.gamepool import new_shard, play_random_shard, play_shard
+from minigo.loop import Loop, Services
 from minigo.run import Run
 from tests.support.loops import check_run, start_loop
 
@@ -78,6 +82,18 @@ def test_a_finished_loop_says_the_same_again_and_plays_no_more(finished: tuple[R
     assert check_run(Run.open(run.url)) == before
     last = [line for line in output.splitlines() if line.startswith(("against", "as Black", "champion"))]
     assert [line for line in again.splitlines() if line.startswith(("against", "as Black", "champion"))] == last
+
+
+def test_a_loop_ends_in_time_though_games_come_faster_than_it_trains(
+    finished: tuple[Run, str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = Run.open(finished[0].url)
+    run.config = dataclasses.replace(run.config, loop=dataclasses.replace(run.config.loop, minutes=0.01, generations=0))
+    nothing: Any = None
+    services = Services(nothing, nothing, lambda run: {}, lambda run: "", nothing, nothing)  # noqa: ARG005
+    monkeypatch.setattr(Loop, "_missing_shards", lambda self: 0)  # noqa: ARG005
+
+    assert Loop(run, services, threading.Event()).is_finished()
 
 
 def test_published_shards_are_reproduced_bit_for_bit(finished: tuple[Run, str, str]) -> None:
