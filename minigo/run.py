@@ -322,8 +322,10 @@ class Run:
         return sorted(known)
 
     def next_sequence(self, worker: str) -> int:
-        """The first sequence number that no published shard of this worker has reached."""
-        names = [shard_stem(path) for path in self.shards() + self.shards(holdout=True)]
+        """The first sequence number that no published shard of this worker has reached; everything is listed anew."""
+        folders = (_shard_folder(holdout) for holdout in (False, True))
+        paths = [path for folder in folders for path in self._storage.list(f"{folder}/") if path.endswith(".parquet")]
+        names = [shard_stem(path) for path in paths]
         parts = [name.partition("-")[2].rpartition("-") for name in names]
         numbers = [int(number) for owner, _, number in parts if owner == worker and number.isdigit()]
         return max(numbers, default=-1) + 1

@@ -154,12 +154,12 @@ def test_komi_that_a_file_does_not_give_is_that_which_was_in_force(written, expe
 
 
 def test_a_game_is_written_with_its_players_and_result_if_it_has_any():
-    first, moves = game_from_sgf(b"(;SZ[5];B[cc];W[])")
+    first, moves = read_game(b"(;SZ[5];B[cc];W[])")
     data = sgf_from_game(first, moves, players=("you] (;B[aa])", "000012"), result="B+24.5")
 
     assert b"RE[B+24.5]" in data
     assert b"PW[000012]" in data
-    assert game_from_sgf(data)[1] == moves  # whatever a player is called
+    assert read_game(data)[1] == moves  # whatever a player is called
     assert not any(name in sgf_from_game(first, moves) for name in (b"RE[", b"PB[", b"PW["))
 
 
