@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from minigo.child import child_python
 from minigo.inference.processor import cpu_model
 
 CPU_FEATURES: Final = ("avx2", "avx512f", "avx512_bf16", "avx512_vnni", "amx_bf16", "amx_int8")
@@ -206,9 +207,10 @@ def _optional_backends() -> list[Finding]:
 
 def _tried_elsewhere(name: str, backend: str, remedy: str) -> Finding:
     script = f"from minigo.doctor import evaluate_once; print(evaluate_once({backend!r}, 'float32'))"
-    command = [sys.executable, "-c", script]
     environment = {**os.environ, "KERAS_BACKEND": backend}
-    answer = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, env=environment)
+    answer = subprocess.run(
+        child_python(script), capture_output=True, text=True, timeout=120, check=False, env=environment
+    )
     if answer.returncode == 0:
         return Finding(name, True, answer.stdout.strip().rpartition("\n")[2])
     return Finding(name, False, answer.stderr.strip().rpartition("\n")[2][:200], remedy)

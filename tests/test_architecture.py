@@ -19,6 +19,7 @@ PLAYERS = (*GO, *PROTOCOL, *SEARCHES, "minigo.players", "minigo.engines.external
 DATA = (*GO, "minigo.storage", "minigo.patience", "minigo.documents", "minigo.run", "minigo.data.*")
 PROGRAMS = (
     "minigo",
+    "minigo.child",
     *PLAYERS,
     *DATA,
     "minigo.gates",
@@ -50,6 +51,7 @@ LAYERS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "cc_kernels": (("cc_kernels.*",), ("numpy",)),
     "minigo": ((), ()),
     "minigo.config": ((), ()),
+    "minigo.child": ((), ()),
     "minigo.go": (GO, ("numpy", "sgfmill")),
     "minigo.inference": (("minigo.config", "minigo.inference.*"), ("numpy",)),
     "minigo.inference.backends": (NETWORK, ("numpy", "keras")),
@@ -199,7 +201,7 @@ def test_nothing_imports_the_composition_roots():
 def test_composition_roots_import_heavy_modules_lazily(module):
     at_top = {name for name, top in imported_names(MODULES[module]) if top and is_project(name)}
 
-    assert at_top <= {"minigo", "minigo.config", "minigo.flags", *ROOTS}
+    assert at_top <= {"minigo", "minigo.child", "minigo.config", "minigo.flags", *ROOTS}
 
 
 def test_network_frameworks_are_imported_in_few_places():

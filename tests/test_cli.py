@@ -16,6 +16,7 @@ import pytest
 
 from minigo import __main__ as program
 from minigo import commands, flags
+from minigo.child import child_module
 from minigo.commands.common import open_run
 from minigo.commands.learning import LOOP
 from minigo.config import Config, ConfigError, GameConfig
@@ -323,3 +324,14 @@ def test_a_match_takes_board_size_and_komi_from_the_players_run(tmp_path):
     for player in (url, f"policy:{url}", f"{url}/networks/000000", f"{url}/networks/000000/"):
         assert config_of_players("random", player).game == run.config.game
     assert config_of_players("random", "gtp:engine").game == GameConfig()
+
+
+def test_other_processes_run_the_same_code_in_a_folder_that_has_other_code(tmp_path):
+    (tmp_path / "minigo").mkdir()
+    (tmp_path / "minigo" / "__init__.py").write_text("raise ImportError('this one was never built')")
+    command = [*child_module("minigo"), "match-pair", "--help"]
+
+    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    assert (result.returncode, result.stderr) == (0, "")
+    assert "match-pair" in result.stdout

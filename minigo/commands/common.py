@@ -6,13 +6,13 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from absl.flags import DEFINE_boolean, DEFINE_string, FlagValues
 
+from minigo.child import child_module
 from minigo.config import Config, MachineConfig
 from minigo.flags import UsageError, required, resolve_config
 
@@ -100,7 +100,7 @@ def network_command(place: str, config: Config) -> list[str]:
         place: the network's folder, or the run.
         config: of the machine, and of the game that the network is made ready for.
     """
-    return [sys.executable, "-m", "minigo.commands.evaluating", place, json.dumps(config.to_dict())]
+    return [*child_module("minigo.commands.evaluating"), place, json.dumps(config.to_dict())]
 
 
 def start_network(place: str, config: Config) -> "LastingEvaluator":

@@ -11,7 +11,6 @@ import logging
 import os
 import socket
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from threading import Event
@@ -19,6 +18,7 @@ from typing import Any, Final
 
 from absl.flags import DEFINE_integer, DEFINE_multi_string, DEFINE_string, FlagValues
 
+from minigo.child import child_module
 from minigo.commands.browser import define_play, playing
 from minigo.commands.common import define_run
 from minigo.config import Config
@@ -146,14 +146,8 @@ def loop_dashboard(url: str, config: Config, port: int) -> Iterator[None]:
         _log.info("%s; taking a free port", error)
         listener = listening(LOOPBACK, 0)
     with listener:
-        command = [
-            sys.executable,
-            "-m",
-            "minigo.commands.showing",
-            url,
-            json.dumps(config.to_dict()),
-            str(listener.fileno()),
-        ]
+        arguments = [url, json.dumps(config.to_dict()), str(listener.fileno())]
+        command = [*child_module("minigo.commands.showing"), *arguments]
         child = subprocess.Popen(command, stdin=subprocess.PIPE, pass_fds=[listener.fileno()], start_new_session=True)
         _log.info("dashboard: %s", address_of(listener))
     ended = Event()

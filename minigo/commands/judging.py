@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from absl.flags import DEFINE_enum, DEFINE_integer, DEFINE_string, FlagValues
 
+from minigo.child import child_module
 from minigo.commands.common import define_run, evaluator_loader
 from minigo.commands.role import define_role, role
 from minigo.flags import Command, UsageError, required
@@ -60,7 +61,7 @@ def _launcher(values: FlagValues) -> "Iterator[Launcher | None]":
         given = [flag for flag in machine if values[flag[2:].partition("=")[0]].present]
 
         def command(match: str, pair: int) -> list[str]:
-            program = [sys.executable, "-m", "minigo", "match-pair", f"--run={values.run}"]
+            program = [*child_module("minigo"), "match-pair", f"--run={values.run}"]
             return [*program, f"--match={match}", f"--pair={pair}", f"--log_format={values.log_format}", *given]
 
         with contextlib.closing(LocalLauncher(command, values.parallelism)) as launcher:
