@@ -117,6 +117,7 @@ def test_a_page_without_script_reloads_itself_while_something_is_being_thought(r
         assert refreshing not in client.get(place).text
         client.post(f"{place}/move", data={"vertex": "C3"})
         assert refreshing in client.get(place).text
+        wait_until(lambda: fakes.made)
         fakes.made[0].answers.set()
         settled(sessions, place.rpartition("/")[2])
         assert refreshing not in client.get(place).text
