@@ -13,7 +13,8 @@ from ratings.export import export_site
 from ratings.server import create_app
 from ratings.serving import address_of, listening, served
 from ratings.watch import Watch
-from tests.support.dashboards import add_generation, beat, longer, pages_of, wait_until, whole_run
+from tests.support.dashboards import add_generation, beat, longer, pages_of, whole_run
+from tests.support.waiting import wait_until
 
 playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install 'minigo[test]'")
 axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="needs axe: pip install 'minigo[test]'")

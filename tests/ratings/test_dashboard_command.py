@@ -19,8 +19,8 @@ from minigo.__main__ import main
 from minigo.commands.dashboard import loop_dashboard
 from minigo.run import Run
 from ratings.export import export_site
-from tests.support.dashboards import wait_until
 from tests.support.loops import start_loop
+from tests.support.waiting import wait_until
 
 
 def asked(address: str) -> str:

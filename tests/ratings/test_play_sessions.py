@@ -15,9 +15,9 @@ from minigo.go.coords import move_from_vertex
 from minigo.inference.evaluator import HashEvaluator, UniformEvaluator
 from ratings.play.game import RANDOM, PlayError, Setting
 from ratings.play.sessions import NoGameError, PlayLimits, PlaySessions
-from tests.support.gtp import wait_until
 from tests.support.playing import Networks, playing, playing_threads, settled, start_process
 from tests.support.thinking import LibertyEvaluator
+from tests.support.waiting import wait_until
 
 
 def setting(**more: object) -> Setting:

@@ -24,8 +24,8 @@ from ratings.play.router import play_router
 from ratings.play.sessions import PlaySessions
 from ratings.server import create_app
 from ratings.watch import Watch
-from tests.support.gtp import wait_until
 from tests.support.playing import Networks, playing, settled
+from tests.support.waiting import wait_until
 
 FORM = {"opponent": "000001", "board_size": "5", "komi": "0.5", "color": "black", "visits": "8", "seconds": "2"}
 TOKEN = "a-long-secret-word"  # noqa: S105 (of a test)

@@ -2,7 +2,6 @@
 """Runs to be looked at: a small one with everything in it, and what makes it grow; and asking the dashboard of one."""
 
 import dataclasses
-import time
 from pathlib import Path
 from typing import Any
 
@@ -125,11 +124,3 @@ def pages_of(run: Run) -> list[str]:
         "/data",
         "/docs",
     ]
-
-
-def wait_until(condition: Any, seconds: float = 20.0) -> None:
-    """Waits for a condition to hold; fails if it does not."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.05)

@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -25,6 +24,7 @@ from minigo.engines.thinking import Decision, Thinking
 from minigo.go.coords import move_from_vertex
 from minigo.go.position import Position
 from minigo.inference.evaluator import HashEvaluator
+from tests.support.waiting import wait_until
 
 GAME = GameConfig(board_size=5, komi=0.5)
 
@@ -136,14 +136,6 @@ def replies_to(*lines: str | bytes, moves: tuple[str, ...] = (), files: Path | N
     text = talk(engine_with(*moves, files=files)[0], *lines)
     assert text == "" or text.endswith("\n\n")
     return text.split("\n\n")[:-1]
-
-
-def wait_until(condition: Callable[[], bool], seconds: float = 20) -> None:
-    """Waits, but not for ever."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited too long"
-        time.sleep(0.001)
 
 
 class Conversation:

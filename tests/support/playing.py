@@ -11,7 +11,7 @@ from minigo.config import SearchConfig
 from minigo.inference.evaluator import Evaluation, Evaluator, HashEvaluator, Leaves
 from minigo.inference.process import ProcessEvaluator
 from ratings.play.sessions import PlayLimits, PlaySessions, SessionView
-from tests.support.gtp import wait_until
+from tests.support.waiting import wait_until
 
 PROGRAM = """
 import os, sys
