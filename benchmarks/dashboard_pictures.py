@@ -82,6 +82,8 @@ def main() -> None:
     options.out.mkdir(parents=True, exist_ok=True)
     watch = Watch(options.run, book=":memory:")
     snapshot = watch.look(survey=True)
+    while snapshot.notices:  # match games that have yet to be read
+        snapshot = watch.look(survey=True)
     listener = listening("127.0.0.1", 0)
     address = address_of(listener).rstrip("/")
     with contextlib.closing(watch), served(create_app(watch), listener), sync_playwright() as started:

@@ -14,6 +14,7 @@ if a game was lost on time, was illegal or failed, or if the scores of fewer tha
 import argparse
 import json
 import shlex
+import shutil
 import sys
 import time
 from collections.abc import Iterable
@@ -39,7 +40,8 @@ RULES: Final = "cgos"
 OPENING_PLIES: Final = 2
 MAX_MOVES_PER_POINT: Final = 4
 MUST_AGREE: Final = 0.95
-GNUGO: Final = "gnugo --mode gtp --chinese-rules --positional-superko --forbid-suicide --never-resign --level 1"
+_PROGRAM: Final = shutil.which("gnugo") or shutil.which("gnugo", path="/usr/games") or "gnugo"  # where Debian has it
+GNUGO: Final = f"{_PROGRAM} --mode gtp --chinese-rules --positional-superko --forbid-suicide --never-resign --level 1"
 START_SECONDS: Final = 120.0
 PATIENCE_SECONDS: Final = 60.0  # a move that takes longer is a breakdown, whatever the clock says
 SILENT: Final = 4  # every so many pairs, the last one is played without `time_left`

@@ -18,7 +18,7 @@ from markupsafe import Markup
 
 WIDTH: Final = 520
 HEIGHT: Final = 270
-LEFT, RIGHT, TOP, BOTTOM = 66, 12, 12, 44  # of the drawing, around the plot
+LEFT, RIGHT, TOP, BOTTOM = 66, 24, 12, 44  # of the drawing, around the plot
 MAX_POINTS: Final = 400  # of a series; longer ones are thinned evenly
 MAX_ROWS: Final = 100  # of a table
 

@@ -2,13 +2,13 @@
 """The ladder of a run: its networks and those that they met, rated from the run's match records."""
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from minigo.run import Run
 from ratings.anchors import conventional_anchors
 from ratings.book import Book, open_book
-from ratings.elo import Rating, Ratings, fit_ratings
+from ratings.elo import Rating, Ratings, Result, fit_ratings
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,9 @@ def fit_ladder(
 ) -> Ladder:
     """Fits the ratings of all games in the book.
 
+    A player of conventional strength fixes the scale only once it has both won and lost something: how far away one is
+    that has always won, nobody knows, and every interval would say so.
+
     Args:
         book: of the run, up to date.
         board_size: of the run's games.
@@ -59,9 +62,11 @@ def fit_ladder(
     """
     parents = book.parents()
     everybody = {**book.outside_players(), **(outside if outside is not None else {})}
-    fixed = {**conventional_anchors(everybody, board_size), **(anchors if anchors is not None else {})}
+    results = book.results()
+    usual = {n: elo for n, elo in conventional_anchors(everybody, board_size).items() if _won_and_lost(n, results)}
+    fixed = {**usual, **(anchors if anchors is not None else {})}
     known = {name: elo for name, elo in fixed.items() if name in everybody or name in parents}
-    ratings = fit_ratings(book.results(), {**parents, **dict.fromkeys(everybody)}, known)
+    ratings = fit_ratings(results, {**parents, **dict.fromkeys(everybody)}, known)
     networks = tuple(parents)
     return Ladder(ratings, networks, everybody, _reference(ratings, networks))
 
@@ -77,6 +82,16 @@ def rate_networks(run: Run, book: Book | None = None) -> dict[str, Rating]:
         return {}
     above = ladder.ratings.above(ladder.networks[0])
     return {name: above[name] for name in ladder.networks if name in above}
+
+
+def _won_and_lost(name: str, results: Iterable[Result]) -> bool:
+    won = lost = False
+    for result in results:
+        if name in (result.black, result.white):
+            good, bad = (result.wins, result.losses) if result.black == name else (result.losses, result.wins)
+            won |= good + result.draws > 0
+            lost |= bad + result.draws > 0
+    return won and lost
 
 
 def _reference(ratings: Ratings, networks: tuple[str, ...]) -> str | None:

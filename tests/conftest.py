@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Lets tests import `tests.support`: for this file, pytest puts the parent of `tests` on the path."""
 
+import os
+
 import pytest
 
 
@@ -10,3 +12,14 @@ def user_cache(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
         yield
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """All tests are run by as many processes as there are cores, at most four; a choice of files by this one alone.
+
+    So a debugger, `-s` and times that are printed work as ever where somebody looks at a few tests.
+    """
+    chosen = config.args_source is pytest.Config.ArgsSource.ARGS or config.option.capture == "no"
+    workers = 0 if chosen else min(4, os.cpu_count() or 1)
+    config.option.dist = "worksteal" if workers else "no"
+    return workers

@@ -78,6 +78,14 @@ def ending_of(position: Position, ownership_for_black: NDArray[np.floating] | No
     )
 
 
+def ending_played_out(position: Position) -> Ending:
+    """How the game is counted once the players have taken off what is dead: every stone stays, open points count."""
+    stones = position.board.stones
+    owner, _ = _settled(stones, None, [])
+    score = float(owner.sum(dtype=np.int64)) - position.komi
+    return Ending(owner, tuple(_components(stones != EMPTY, stones)), (), (), score)
+
+
 def statuses(ending: Ending, name: str) -> list[Chain]:
     """The chains, or regions of points, of a status: `final_status_list` and GNU Go's territories and dame.
 

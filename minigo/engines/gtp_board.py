@@ -21,6 +21,20 @@ class GtpBoard:
         """The position that the moves began from, with komi as it was given."""
         self.position = first
         """The position on the board, whose komi holds what the rules give White for a handicap, too."""
+        self._cleanup_from: int | None = None  # so many moves had been played when dead stones began to be taken off
+
+    def begin_cleanup(self) -> None:
+        """From here on the players take dead stones off, until both pass. May be said again."""
+        if self._cleanup_from is None:
+            self._cleanup_from = len(self.position.moves)
+
+    @property
+    def is_played_out(self) -> bool:
+        """Whether both have passed since dead stones began to be taken off: then every stone stays."""
+        moves = self.position.moves
+        if self._cleanup_from is None or len(moves) < self._cleanup_from + 2:
+            return False
+        return all(move == self.position.board.pass_move for _, move in moves[-2:])
 
     def set_komi(self, komi: float) -> None:
         """Changes komi, for positions that come back by `undo` too."""
@@ -52,6 +66,8 @@ class GtpBoard:
         if not self.position.moves:
             raise GtpError("cannot undo")
         self.position = _replayed(self.first, self.position.moves[:-1])
+        if self._cleanup_from is not None and len(self.position.moves) < self._cleanup_from:
+            self._cleanup_from = None
 
     def to_play(self, color: int) -> Position:
         """The position with the move to a colour."""
@@ -81,6 +97,7 @@ class GtpBoard:
         """Replaces the game by a position and moves from there on, which must be legal."""
         self.position = _replayed(first, moves)
         self.first = first
+        self._cleanup_from = None
 
 
 def _replayed(first: Position, moves: Sequence[tuple[int, int]]) -> Position:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 def genmove(session: "Session", color: int, *, cleanup: bool = False) -> str:
     """Chooses a move and plays it."""
+    if cleanup:
+        session.board.begin_cleanup()
     return _play(session, color, _decision(session, color, cleanup=cleanup))
 
 

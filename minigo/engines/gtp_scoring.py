@@ -7,12 +7,13 @@ from minigo.engines.gtp_table import VERTEX, Entry, word
 from minigo.engines.gtp_text import GtpError
 
 if TYPE_CHECKING:
+    from minigo.engines.ending import Ending
     from minigo.engines.gtp_session import Session
 
 
 def final_score(session: "Session") -> str:
     """Who wins by how much, by area and with dead stones taken off."""
-    score = session.thinker().finished(session.board.position).score_for_black
+    score = _ending(session).score_for_black
     return "0" if score == 0 else f"{'B' if score > 0 else 'W'}+{abs(score):g}"
 
 
@@ -23,7 +24,7 @@ def final_status_list(session: "Session", status: str) -> str:
 
     if status.lower() not in STATUSES:
         raise GtpError(f"syntax error: status must be one of {', '.join(STATUSES)}")
-    chains = statuses(session.thinker().finished(session.board.position), status.lower())
+    chains = statuses(_ending(session), status.lower())
     size = session.game.board_size
     return "\n".join(" ".join(vertex_from_move(point, size) for point in chain) for chain in chains)
 
@@ -41,6 +42,13 @@ def unconditional_status(session: "Session", point: int) -> str:
     if stone == 0:
         return "black_territory" if owner > 0 else "white_territory"
     return "alive" if owner == stone else "dead"
+
+
+def _ending(session: "Session") -> "Ending":
+    from minigo.engines.ending import ending_played_out
+
+    board = session.board
+    return ending_played_out(board.position) if board.is_played_out else session.thinker().finished(board.position)
 
 
 COMMANDS: Final = (

@@ -395,3 +395,14 @@ def test_match_between_two_of_our_processes():
     assert [game.failure for game in result.games] == [""] * 6
     for game in result.games:
         game.record.check()
+
+
+def test_what_stays_when_both_have_passed_in_the_clean_up_is_alive():
+    stones = [f"play b {column}{row}" for row in (2, 4) for column in "ABCDE"] + ["play w C1"]
+    engine, _ = engine_with("pass", "pass", "pass")
+    before = ["final_score", "final_status_list dead"]
+    assert talk(engine, *stones, *before).endswith("= B+24.5\n\n= C1\n\n")
+    assert talk(engine, "genmove b", "play w pass", *before).endswith("= B+24.5\n\n= C1\n\n")
+    assert talk(engine, "kgs-genmove_cleanup b", *before).endswith("= B+24.5\n\n= C1\n\n")
+    assert talk(engine, "play w pass", *before, "final_status_list alive").startswith("=\n\n= B+18.5\n\n=\n\n= ")
+    assert talk(engine, "undo", "undo", "undo", "kgs-genmove_cleanup b", *before).endswith("= B+24.5\n\n= C1\n\n")

@@ -13,7 +13,7 @@ from minigo.data.shards import read_shard
 from minigo.match import points_from_record
 from minigo.run import Run
 from ratings.book import Book, open_book
-from ratings.elo import Setting
+from ratings.elo import Result, Setting
 from ratings.ladder import fit_ladder, rate_networks
 from tests.support.match_runs import CONFIG, play_gate_matches, run_with_networks
 
@@ -218,3 +218,39 @@ def test_a_network_without_games_stands_apart(run):
         ladder = fit_ladder(book, 5, {"chance": "random"})
 
     assert ladder.apart() == ["000003", "chance"]
+
+
+class ListedResults:
+    """The part of a book that a ladder is made from."""
+
+    def __init__(self, *results: Result) -> None:
+        self._results = list(results)
+
+    def results(self) -> list[Result]:
+        return self._results
+
+    def parents(self) -> dict[str, str | None]:
+        return {"000000": None, "000001": "000000"}
+
+    def outside_players(self) -> dict[str, str]:
+        return {"gnugo": "gtp:gnugo --mode gtp --level 10"}
+
+
+@pytest.mark.parametrize(
+    ("against_gnugo", "reference"),
+    [
+        (Result("000001", "gnugo", 0, 0, 4), "000001"),
+        (Result("gnugo", "000001", 0, 0, 4), "000001"),
+        (Result("000001", "gnugo", 1, 0, 3), "gnugo"),
+        (Result("gnugo", "000001", 0, 1, 3), "gnugo"),
+    ],
+)
+def test_an_anchor_that_only_ever_won_or_lost_fixes_no_scale(against_gnugo, reference):
+    book = ListedResults(Result("000000", "000001", 10, 0, 30), against_gnugo)
+
+    ladder = fit_ladder(book, 9)
+
+    assert ladder.reference == reference
+    rows = ladder.rows()
+    assert rows["gnugo"].elo == 1800 or rows["000001"].elo == 0
+    assert rows["000000"].high - rows["000000"].low < 2500
