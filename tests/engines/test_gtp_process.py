@@ -13,6 +13,7 @@ import pytest
 
 from minigo.config import Config, GameConfig, NetworkConfig
 from tests.support.gtp import ask, reply_of, running, tell
+from tests.support.waiting import slack
 
 START, LEAVE, ANSWER = 0.3, 0.5, 0.05  # seconds: the bounds of issue C
 
@@ -46,11 +47,11 @@ def seconds_to_answer(*arguments: str) -> float:
 
 
 def test_first_replies_come_at_once():
-    assert seconds_to_answer() < START
+    assert seconds_to_answer() < START * slack()
 
 
 def test_first_replies_come_at_once_while_a_network_is_loaded(run):
-    assert seconds_to_answer(f"--run={run}") < START
+    assert seconds_to_answer(f"--run={run}") < START * slack()
 
 
 def test_it_plays_and_analyses_with_the_champion_of_a_run(run):
@@ -70,7 +71,7 @@ def test_it_plays_and_analyses_with_the_champion_of_a_run(run):
         assert re.fullmatch(r"= ([A-E][1-5]|pass)", reply_of(process))
         assert reply_of(process) == "="
         assert process.wait(10) == 0
-        assert time.monotonic() - began < LEAVE
+        assert time.monotonic() - began < LEAVE * slack()
         assert process.stderr is not None
         assert b"GTP ready" in process.stderr.read()
 
@@ -95,7 +96,7 @@ def test_replies_do_not_wait_for_the_network(run):
     with running(f"--run={run}") as process:
         taken = sorted(ticks_while_loading(process))
     assert len(taken) > 10
-    assert taken[len(taken) * 99 // 100] < ANSWER
+    assert taken[len(taken) * 99 // 100] < ANSWER * slack()
 
 
 @pytest.mark.parametrize("delay", [0.0, 0.6, 2.0])
@@ -109,7 +110,7 @@ def test_quit_ends_the_process_at_any_moment_while_it_loads(run, delay):
         assert reply_of(process)[0] in "?="
         assert reply_of(process) == "="
         assert process.wait(10) == 0
-        assert time.monotonic() - began < LEAVE
+        assert time.monotonic() - began < LEAVE * slack()
 
 
 def test_quit_ends_the_process_at_any_moment_while_it_thinks():
@@ -124,7 +125,7 @@ def test_quit_ends_the_process_at_any_moment_while_it_thinks():
             reply_of(process)
             assert reply_of(process) == "=5"
             assert process.wait(10) == 0
-            assert time.monotonic() - began < LEAVE
+            assert time.monotonic() - began < LEAVE * slack()
 
 
 @pytest.mark.slow
@@ -153,7 +154,7 @@ def test_signals_end_the_process_at_once(number, line):
         began = time.monotonic()
         process.send_signal(number)
         assert process.wait(10) == -number
-        assert time.monotonic() - began < LEAVE
+        assert time.monotonic() - began < LEAVE * slack()
 
 
 def test_sigterm_leaves_no_process_behind(run):
@@ -256,4 +257,4 @@ def test_a_soak_of_10_000_commands_grows_memory_by_less_than_50_mb_and_answers_i
             if line != "final_score":  # which searches
                 taken.append(time.monotonic() - began)
         assert memory_of(process) - before < 50 << 20
-    assert sorted(taken)[len(taken) * 99 // 100] < ANSWER
+    assert sorted(taken)[len(taken) * 99 // 100] < ANSWER * slack()
