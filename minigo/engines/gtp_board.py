@@ -30,11 +30,16 @@ class GtpBoard:
 
     @property
     def is_played_out(self) -> bool:
-        """Whether both have passed since dead stones began to be taken off: then every stone stays."""
-        moves = self.position.moves
-        if self._cleanup_from is None or len(moves) < self._cleanup_from + 2:
+        """Whether both have passed since dead stones began to be taken off: then every stone stays.
+
+        We hear of it when we are asked for a move, which may be after the other player's first pass of it.
+        """
+        if self._cleanup_from is None:
             return False
-        return all(move == self.position.board.pass_move for _, move in moves[-2:])
+        is_pass = [move == self.position.board.pass_move for _, move in self.position.moves]
+        passes = next((n for n, passed in enumerate(reversed(is_pass)) if not passed), len(is_pass))
+        since = len(is_pass) - self._cleanup_from
+        return min(passes, since) >= 2 or (since == 1 and passes >= 4)
 
     def set_komi(self, komi: float) -> None:
         """Changes komi, for positions that come back by `undo` too."""
