@@ -411,5 +411,5 @@ def test_what_stays_when_both_have_passed_in_the_clean_up_is_alive():
 def test_the_clean_up_may_begin_with_the_others_pass():
     stones = [f"play b {column}{row}" for row in (2, 4) for column in "ABCDE"] + ["play w C1"]
     engine, _ = engine_with("pass")
-    talk(engine, *stones, "play b pass", "play w pass", "play b pass")
-    assert talk(engine, "kgs-genmove_cleanup w", "final_score").endswith("= B+18.5\n\n")
+    passes = ("play b pass", "play w pass", "play b pass", "kgs-genmove_cleanup w")
+    assert talk(engine, *stones, *passes, "final_score").endswith("= pass\n\n= B+18.5\n\n")
