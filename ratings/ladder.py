@@ -2,6 +2,7 @@
 """The ladder of a run: its networks and those that they met, rated from the run's match records."""
 
 import contextlib
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -52,7 +53,8 @@ def fit_ladder(
     """Fits the ratings of all games in the book.
 
     A player of conventional strength fixes the scale only once it has both won and lost something: how far away one is
-    that has always won, nobody knows, and every interval would say so.
+    that has always won, nobody knows, and every interval would say so. An outside player without a fixed rating has the
+    prior that a network has with its parent, with whom it met most often.
 
     Args:
         book: of the run, up to date.
@@ -66,7 +68,8 @@ def fit_ladder(
     usual = {n: elo for n, elo in conventional_anchors(everybody, board_size).items() if _won_and_lost(n, results)}
     fixed = {**usual, **(anchors if anchors is not None else {})}
     known = {name: elo for name, elo in fixed.items() if name in everybody or name in parents}
-    ratings = fit_ratings(results, {**parents, **dict.fromkeys(everybody)}, known)
+    near = {name: None if name in known else _usual_opponent(name, results) for name in everybody}
+    ratings = fit_ratings(results, {**parents, **near}, known)
     networks = tuple(parents)
     return Ladder(ratings, networks, everybody, _reference(ratings, networks))
 
@@ -92,6 +95,14 @@ def _won_and_lost(name: str, results: Iterable[Result]) -> bool:
             won |= good + result.draws > 0
             lost |= bad + result.draws > 0
     return won and lost
+
+
+def _usual_opponent(name: str, results: Iterable[Result]) -> str | None:
+    games: Counter[str] = Counter()
+    for result in results:
+        if name in (result.black, result.white):
+            games[result.white if result.black == name else result.black] += result.wins + result.draws + result.losses
+    return min(games, key=lambda other: (-games[other], other), default=None)
 
 
 def _reference(ratings: Ratings, networks: tuple[str, ...]) -> str | None:

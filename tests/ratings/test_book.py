@@ -246,7 +246,8 @@ class ListedResults:
     ],
 )
 def test_an_anchor_that_only_ever_won_or_lost_fixes_no_scale(against_gnugo, reference):
-    book = ListedResults(Result("000000", "000001", 10, 0, 30), against_gnugo)
+    even = Result("000000", "000001", 10, 0, 30), Result("000001", "000000", 30, 0, 10)
+    book = ListedResults(*even, against_gnugo)
 
     ladder = fit_ladder(book, 9)
 
@@ -254,3 +255,4 @@ def test_an_anchor_that_only_ever_won_or_lost_fixes_no_scale(against_gnugo, refe
     rows = ladder.rows()
     assert rows["gnugo"].elo == 1800 or rows["000001"].elo == 0
     assert rows["000000"].high - rows["000000"].low < 2500
+    assert rows["gnugo"].high - rows["gnugo"].low < 2500
