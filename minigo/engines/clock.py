@@ -20,7 +20,7 @@ MAX_SECONDS: Final = 1e8  # three years; what is longer is no time control
 MAX_STONES: Final = 100_000
 LAG_SECONDS: Final = 0.3
 """By default, what the controller may count for a single move beyond what the engine takes."""
-UNSEEN_SECONDS: Final = 0.05
+UNSEEN_SECONDS: Final = 0.1
 """By default, what it is presumed to count on average, where it does not say what is left."""
 
 _GAME_LENGTH: Final = 0.85  # moves of a game for each point of the board, by both players together

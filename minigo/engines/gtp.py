@@ -145,6 +145,7 @@ class GtpEngine:
                 if line.is_end:
                     break
                 self.answer(line, replies)
+                self._session.end()
         finally:
             self._loader.cancel()
 

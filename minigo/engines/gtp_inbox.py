@@ -58,13 +58,15 @@ class Inbox:
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
-        self._lines: deque[tuple[Line, int]] = deque()
+        self._lines: deque[tuple[Line, int, float]] = deque()
         self._bytes = 0
         self._breath = 0
         self._last_leaving = 0  # in which breath `quit` or the end of input came
         self._interrupts: list[tuple[Line, int]] = []  # those lines that no search has obeyed
         self.taken_breath = 0
         """The breath of the line that was taken last."""
+        self.taken_arrival = 0.0
+        """When it arrived, as `time.monotonic` has it."""
 
     def read_all(self, lines: BinaryIO) -> None:
         """Fills the inbox until the end of input or `quit`; what comes after that is of no interest."""
@@ -83,12 +85,13 @@ class Inbox:
 
     def put(self, lines: Iterable[Line], *, goes_on: bool = False) -> None:
         """Adds lines that were sent together, or as one with those before; waits while too much is waiting."""
+        arrived = time.monotonic()
         with self._changed:
             self._changed.wait_for(lambda: len(self._lines) < MAX_WAITING_LINES and self._bytes < MAX_WAITING_BYTES)
             if not goes_on or self._breath == 0:
                 self._breath += 1
             for line in lines:
-                self._lines.append((line, self._breath))
+                self._lines.append((line, self._breath, arrived))
                 self._bytes += line.size
                 if line.is_urgent and not line.is_end and line.command is None:
                     self._interrupts.append((line, self._breath))
@@ -100,7 +103,7 @@ class Inbox:
         """The next line, as soon as there is one."""
         with self._changed:
             self._changed.wait_for(lambda: bool(self._lines))
-            line, self.taken_breath = self._lines.popleft()
+            line, self.taken_breath, self.taken_arrival = self._lines.popleft()
             self._bytes -= line.size
             self._interrupts = [other for other in self._interrupts if other[0] is not line]
             self._changed.notify_all()

@@ -56,7 +56,6 @@ def _decision(
     root: "RootOptions | None" = None,
     request: Request | None = None,
 ) -> "Decision":
-    asked = time.monotonic()
     thinker = session.thinker()  # first, for whoever leaves while it is loaded is not kept by imports
     from minigo.anytime import RootOptions
     from minigo.engines.thinking import Report
@@ -75,10 +74,10 @@ def _decision(
         root=RootOptions() if root is None else root,
         cleanup=cleanup,
         plays=plays,
-        waited_seconds=time.monotonic() - asked,  # where the network was still being loaded
+        waited_seconds=time.monotonic() - session.asked,  # also while the network was still being loaded
     )
     if timed:
-        session.clock = session.clock.spent(color, time.monotonic() - asked)
+        session.clock = session.clock.spent(color, time.monotonic() - session.asked)
     return decision
 
 

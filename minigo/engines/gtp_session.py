@@ -5,6 +5,7 @@ It knows no command. The board comes with the first command that needs it, and t
 seconds to load, in the background (`Loader`). Nothing heavy is imported at the top.
 """
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -151,11 +152,13 @@ class Session:
     is_leaving: bool = False
     has_quit: bool = False
     breath: int = 0  # in which the command came
+    asked: float = 0.0  # when it came, or when the reply before it was written: from then on a clock runs
     pondered: "Position | None" = None  # the position after our last move: worth thinking about
     _board: "GtpBoard | None" = None
     _clock: "Clock | None" = None
     _told: tuple[PlayOptions, SearchConfig] | None = None  # what the thinker knows
     _reply: Reply | None = field(default=None, repr=False)
+    _answered: float = 0.0  # when the last reply was written
     _is_interrupted: bool = False  # the command that is being answered, by `# interrupt`
 
     @property
@@ -213,6 +216,11 @@ class Session:
         self._reply = reply
         self._is_interrupted = False
         self.breath = self.inbox.taken_breath
+        self.asked = max(self.inbox.taken_arrival, self._answered)
+
+    def end(self) -> None:
+        """Says that the reply has been written."""
+        self._answered = time.monotonic()
 
     @property
     def to_ponder(self) -> "Position | None":

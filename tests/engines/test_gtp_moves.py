@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Moves of our own over GTP: whose, when they are played, when thinking is broken off, on whose time."""
 
+import io
 import os
 import shlex
 import sys
@@ -12,6 +13,7 @@ import pytest
 from cc_kernels.board import BLACK, WHITE
 from minigo.config import MatchConfig
 from minigo.engines.gtp import GtpEngine
+from minigo.engines.gtp_session import Reply
 from minigo.engines.options import PlayOptions
 from minigo.match import play_match
 from minigo.players import GtpPlayer, RandomPlayer
@@ -413,3 +415,23 @@ def test_the_clean_up_may_begin_with_the_others_pass():
     engine, _ = engine_with("pass")
     passes = ("play b pass", "play w pass", "play b pass", "kgs-genmove_cleanup w")
     assert talk(engine, *stones, *passes, "final_score").endswith("= pass\n\n= B+18.5\n\n")
+
+
+def test_the_clock_runs_from_when_a_line_arrives_or_the_reply_before_it_is_written():
+    class SlowThinking(ListedThinking):
+        def decide(self, position, clock, **options):
+            decision = super().decide(position, clock, **options)
+            time.sleep(0.2)
+            return decision
+
+    thinking = SlowThinking(["C3", "D4", "B2"])
+    engine = GtpEngine(lambda: thinking, GAME, version="0.1.0")
+    talk(engine, "kata-time_settings absolute 100", "genmove b\ngenmove w\ngenmove b")
+    assert [asked["waited_seconds"] < 0.15 for asked in thinking.asked[1:]] == [True] * 2
+    assert 98 < engine._session.clock.left(BLACK).seconds < 99.6
+    assert 99 < engine._session.clock.left(WHITE).seconds < 99.8
+
+    session = engine._session
+    session.inbox.taken_arrival = time.monotonic() + 5  # as if the thread that takes lines had been kept from it
+    session.begin(Reply(io.BytesIO(), ""))
+    assert session.asked == session.inbox.taken_arrival
