@@ -21,7 +21,7 @@ MAX_STONES: Final = 100_000
 LAG_SECONDS: Final = 0.3
 """By default, what the controller may count for a single move beyond what the engine takes."""
 UNSEEN_SECONDS: Final = 0.1
-"""By default, what it is presumed to count on average, where it does not say what is left."""
+"""By default, what it is presumed to count for each move, where it does not say what is left: errors add up."""
 
 _GAME_LENGTH: Final = 0.85  # moves of a game for each point of the board, by both players together
 _LONGEST_GAME: Final = 2.0  # moves of a game that goes on and on, for each point of the board
@@ -149,11 +149,13 @@ class Clock:
         control: the time control.
         black: what Black has left.
         white: what White has left.
+        is_guessed: whether the controller has not said what is left since the last move.
     """
 
     control: TimeControl
     black: TimeLeft
     white: TimeLeft
+    is_guessed: bool = True
 
     @classmethod
     def started(cls, control: TimeControl) -> Self:
@@ -188,7 +190,7 @@ class Clock:
         if self.control.kind not in ("canadian", "byoyomi"):
             stones = 0
         left = TimeLeft(min(max(seconds, 0.0), MAX_SECONDS), stones)
-        return self._with(color, left if seconds > 0 else _in_overtime(self.control, left))
+        return replace(self._with(color, left if seconds > 0 else _in_overtime(self.control, left)), is_guessed=False)
 
     def spent(self, color: int, seconds: float, *, unseen_seconds: float = UNSEEN_SECONDS) -> Self:
         """The clock after a player made a move that took so long; for controllers that send no `time_left`.
@@ -201,22 +203,8 @@ class Clock:
         control, (left, stones) = self.control, self.left(color)
         if control.kind == "none":
             return self
-        left -= max(0.0, seconds) + unseen_seconds
-        if control.kind.startswith("fischer"):
-            return self._with(color, TimeLeft(max(0.0, min(left + control.increment, control.most_seconds)), 0))
-        if control.kind == "absolute":
-            return self._with(color, TimeLeft(max(0.0, left), 0))
-        if stones == 0 and left > 0:
-            return self._with(color, TimeLeft(left, 0))
-        if stones == 0:  # the move began in main time and ended in overtime
-            left, stones = left + control.period_seconds, control.stones
-        if control.kind == "canadian":
-            if stones <= 1 and left > 0:
-                return self._with(color, TimeLeft(control.period_seconds, control.stones))
-            return self._with(color, TimeLeft(max(0.0, left), max(1, stones - 1)))
-        while left <= 0 and stones > 1:  # a period is gone for good
-            left, stones = left + control.period_seconds, stones - 1
-        return self._with(color, TimeLeft(control.period_seconds if left > 0 else 0.0, stones))
+        after = _after(control, left - max(0.0, seconds) - unseen_seconds, stones)
+        return replace(self._with(color, after), is_guessed=True)
 
     def budget(self, position: Position, color: int | None = None, *, lag_seconds: float = LAG_SECONDS) -> Budget:
         """How long a move in this position may take.
@@ -236,6 +224,8 @@ class Clock:
             share, most = _absolute(position, left, moves, lag_seconds)
         elif control.kind == "canadian":
             share, most = _canadian(control, left, moves, lag_seconds)
+            if self.is_guessed and left.stones > 0:  # a period may have begun a move later or earlier than we think
+                share = most = min(share, control.period_seconds / control.stones - lag_seconds)
         else:
             share, most = _byoyomi(control, left, moves, lag_seconds)
         most = max(0.0, most)
@@ -244,6 +234,25 @@ class Clock:
 
     def _with(self, color: int, left: TimeLeft) -> Self:
         return replace(self, black=left) if color == BLACK else replace(self, white=left)
+
+
+def _after(control: TimeControl, left: float, stones: int) -> TimeLeft:
+    """What there is after a move that left so much of its main time or period, which may be less than nothing."""
+    if control.kind.startswith("fischer"):
+        return TimeLeft(max(0.0, min(left + control.increment, control.most_seconds)), 0)
+    if control.kind == "absolute":
+        return TimeLeft(max(0.0, left), 0)
+    if stones == 0 and left > 0:
+        return TimeLeft(left, 0)
+    if stones == 0:  # the move began in main time and ended in overtime
+        left, stones = left + control.period_seconds, control.stones
+    if control.kind == "canadian":
+        if stones <= 1 and left > 0:
+            return TimeLeft(control.period_seconds, control.stones)
+        return TimeLeft(max(0.0, left), max(1, stones - 1))
+    while left <= 0 and stones > 1:  # a period is gone for good
+        left, stones = left + control.period_seconds, stones - 1
+    return TimeLeft(control.period_seconds if left > 0 else 0.0, stones)
 
 
 def moves_left(position: Position) -> float:

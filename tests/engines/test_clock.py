@@ -310,3 +310,18 @@ def test_most_of_the_main_time_is_used_in_a_game_of_usual_length(control: str, b
 
     left = clock.black
     assert left.stones > 0 or left.seconds < 0.4 * main
+
+
+@pytest.mark.parametrize("control", ["canadian 10 10 10", "canadian 0 5 5", "canadian 60 30 1", "canadian 3 20 25"])
+@pytest.mark.parametrize("lag", [0.0, 0.15, 0.28])
+def test_a_period_that_began_another_move_than_we_think_is_not_lost(control: str, lag: float):
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        clock = known = Clock.started(kata(control))
+        for ply in range(0, 160, 2):
+            budget = known.budget(after(ply), BLACK, lag_seconds=0.3)
+            used = (budget.hard if rng.random() < 0.5 else rng.uniform(0, budget.hard)) + 0.002
+            clock = clock.spent(BLACK, used + rng.uniform(0.5, 1) * lag, unseen_seconds=0.0)
+            known = known.spent(BLACK, used)
+
+            assert not clock.has_run_out(BLACK), f"seed {seed}, ply {ply}"
