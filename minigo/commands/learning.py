@@ -102,7 +102,7 @@ def _selfplay(values: FlagValues, stop: Event) -> int:
     progress, games = Progress(), values.games
 
     def numbers() -> dict[str, float]:
-        counts = ("games", "positions", "evaluations")
+        counts = ("games", "positions", "evaluations", "publish_seconds")
         return {f"selfplay_{name}_total": float(getattr(progress, name)) for name in counts}
 
     with role("selfplay", values, stop, create=False, numbers=numbers) as worker:
