@@ -19,7 +19,6 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -34,7 +33,8 @@ from minigo.run import Run
 
 ROOT: Final = Path(__file__).parent.parent
 URL: Final = "gs://bucket/run"
-START_SECONDS: Final = 900.0  # until every worker has finished a shard
+START_SECONDS: Final = 1800.0  # until every worker has finished a shard
+END_SECONDS: Final = 300.0  # all of them, on few cores
 SAMPLE_SECONDS: Final = 5.0
 TELL_SECONDS: Final = 30.0
 MOST_PUBLISHING: Final = 0.02
@@ -77,8 +77,11 @@ def run(options: Options) -> Result:
         _wait_until(lambda: all(_games(port) for port in ports), "a shard of each worker")
         samples, shares = _watch(made, ports, options.seconds)
         _tell("the workers are told to stop")
-        ends = [_ended(worker) for worker in workers]
-        _ended(trainer)
+        for worker in workers:
+            worker.terminate()
+        ends = [_end_of(worker) for worker in workers]
+        trainer.terminate()
+        _end_of(trainer)
         played = sum(int(found[0]) for found in (re.findall(r"played (\d+) games", text) for text in ends))
         figures, ratios = _speed(samples, shares)
         counts = _counts(made, played)
@@ -188,7 +191,8 @@ def _emulator() -> Iterator[Callable[[int], None]]:
 @contextlib.contextmanager
 def _role(role: str, folder: Path, name: str, *flags: str) -> Iterator["subprocess.Popen[str]"]:
     """A role of the run as a process of one thread; what it logs goes to a file."""
-    command = [sys.executable, "-m", "minigo", role, f"--run={URL}", f"--worker={name}", "--machine.threads=1", *flags]
+    command = [sys.executable, "-m", "minigo", role, f"--run={URL}", f"--worker={name}", "--machine.threads=1"]
+    command += ["--machine.precision=float32", *flags]
     with (folder / f"{name}.log").open("w", encoding="utf-8") as log:
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
     try:
@@ -201,22 +205,21 @@ def _role(role: str, folder: Path, name: str, *flags: str) -> Iterator["subproce
         process.wait()
 
 
-def _ended(process: "subprocess.Popen[str]") -> str:
-    """Ends a role as Kubernetes does; what it printed."""
-    process.terminate()
-    out, _ = process.communicate(timeout=120)
+def _end_of(process: "subprocess.Popen[str]") -> str:
+    """What a role that was told to stop has printed."""
+    out, _ = process.communicate(timeout=END_SECONDS)
     if process.returncode != 0:
         raise RuntimeError(f"{process.args!r} must end with 0, got {process.returncode}")
     return str(out)
 
 
 def _wait_until(condition: Callable[[], object], what: str) -> None:
-    deadline, told = time.monotonic() + START_SECONDS, threading.Event()
+    began = time.monotonic()
     while not condition():
-        if time.monotonic() > deadline:
+        if time.monotonic() - began > START_SECONDS:
             raise RuntimeError(f"waited {START_SECONDS:.0f} s for {what}")
-        told.wait(1.0)
-    _tell(f"there is {what}")
+        time.sleep(1.0)
+    _tell(f"there is {what}, after {time.monotonic() - began:.0f} s")
 
 
 def _metric(port: int, name: str) -> float:
