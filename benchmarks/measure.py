@@ -81,16 +81,17 @@ class Result:
         return "\n".join(lines)
 
 
-def main(description: str, run: Callable[[Options], Result], **integers: int) -> None:
+def main(description: str, run: Callable[[Options], Result], *, seconds: float = SECONDS, **integers: int) -> None:
     """Runs a benchmark from the command line and prints its result.
 
     Args:
         description: the script's docstring.
         run: measures.
+        seconds: default of --seconds.
         integers: further options by name, each with its default.
     """
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seconds", type=float, default=SECONDS, help="of each measurement in a round")
+    parser.add_argument("--seconds", type=float, default=seconds, help="of each measurement in a round")
     parser.add_argument("--rounds", type=int, default=ROUNDS, help="of measurements that take turns; medians count")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     for name, default in integers.items():

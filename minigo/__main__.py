@@ -10,11 +10,11 @@ import logging
 import os
 import signal
 import sys
-import threading
 from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING
+
+from minigo.stopping import StopSignals
 
 if TYPE_CHECKING:
     from minigo.flags import Command
@@ -45,8 +45,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     missing = _missing_module(built=given[:1] != ["doctor"])
     if missing:
         return _fail(f"{missing} is missing: minigo is not built here; {_remedy()}", FAILED)
+    signals = StopSignals()
     try:
-        return _dispatch(given)
+        with signals.handled():
+            return _dispatch(given, signals)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
@@ -68,7 +70,7 @@ def _class_names(error: BaseException) -> list[str]:
     return [*getattr(error, "class_names", ()), *here]  # of what was raised in a process of ours
 
 
-def _dispatch(given: list[str]) -> int:
+def _dispatch(given: list[str], signals: StopSignals) -> int:
     from minigo import __version__, commands, flags
 
     if not given or given[0] in (*flags.HELP_FLAGS, "help"):
@@ -86,42 +88,23 @@ def _dispatch(given: list[str]) -> int:
     if command.fields and {"--preset=help", "--preset help"} & {*given, " ".join(given[1:])}:
         print(flags.preset_help())
         return DONE
-    return _run(command, given[1:])
+    return _run(command, given[1:], signals)
 
 
-def _run(command: "Command", arguments: list[str]) -> int:
+def _run(command: "Command", arguments: list[str], signals: StopSignals) -> int:
     from minigo import flags, logs
 
     values = flags.parse(command, arguments)
     logs.start_logs(values.log_format if "log_format" in values else "text")
-    stop = threading.Event()
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    if command.stops_by_event:
-        _stop_on_signals(stop)
-    else:
+    if not command.stops_by_event:
+        if signals.stop.is_set():
+            return FAILED
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        return command.run(values, stop)
+        return command.run(values, signals.stop)
     except KeyboardInterrupt:
         return FAILED
-    finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
-
-
-def _stop_on_signals(stop: threading.Event) -> None:
-    """SIGTERM and the first Ctrl-C set `stop`; a second Ctrl-C ends the process where it stands."""
-
-    def request_stop(number: int, _frame: FrameType | None) -> None:
-        if number == signal.SIGINT and stop.is_set():
-            signal.signal(signal.SIGINT, signal.SIG_DFL)
-            signal.raise_signal(signal.SIGINT)
-        stop.set()
-        # Not logging: its locks may be held by the very code that this handler interrupts.
-        os.write(2, b"\nfinishing safely; Ctrl-C again to end at once\n")
-
-    signal.signal(signal.SIGINT, request_stop)
-    signal.signal(signal.SIGTERM, request_stop)
 
 
 def _missing_module(*, built: bool) -> str | None:

@@ -41,6 +41,7 @@ class Progress:
     evaluations: int = 0  # these two count on during a game, the others when its shard is finished
     searches: int = 0
     black_wins: int = 0
+    publish_seconds: float = field(default=0.0, init=False, compare=False)  # of all threads, until shards were stored
     watched: "Game | None" = field(default=None, repr=False, init=False, compare=False)  # one that is being played
     lock: threading.Lock = field(default_factory=threading.Lock, repr=False, init=False, compare=False)
 
@@ -66,7 +67,7 @@ class Progress:
 
     def counts(self) -> dict[str, int]:
         """Every count by its name."""
-        return {name: count for name, count in vars(self).items() if name not in ("watched", "lock")}
+        return {entry.name: getattr(self, entry.name) for entry in dataclasses.fields(self) if entry.init}
 
     def current_game(self) -> dict[str, Any] | None:
         """A game that is being played, as a heartbeat tells it: its moves so far as vertices; None: there is none."""

@@ -86,7 +86,7 @@ def play_games(
             return None if is_over() else next_shard()
 
     def finish(shard: Shard) -> None:
-        publish(run, shard)
+        _publish_timed(run, shard, progress)
         on_published()
 
     def play(thread: int) -> None:
@@ -111,6 +111,13 @@ def publish(run: Run, shard: Shard) -> str:
     header = shard.header
     name = run.shard_name(header.network, header.worker, header.sequence)
     return run.publish_shard(name, write_shard(header, shard.records), holdout=is_held_out(run.config, header))
+
+
+def _publish_timed(run: Run, shard: Shard, progress: Progress) -> None:
+    began = time.perf_counter()
+    publish(run, shard)
+    with progress.lock:
+        progress.publish_seconds += time.perf_counter() - began
 
 
 def is_held_out(config: Config, header: ShardHeader) -> bool:
@@ -316,7 +323,7 @@ def play_random_games(run: Run, worker: str, num_shards: int, stop: threading.Ev
             return
         shard = new_shard(run.config, RANDOM_PLAYOUTS, "", None, worker, sequence)
         progress.add(play_random_shard(run.config, shard))
-        publish(run, shard)
+        _publish_timed(run, shard, progress)
 
 
 def missing_random_shards(run: Run) -> int:

@@ -20,6 +20,7 @@ DATA = (*GO, "minigo.storage", "minigo.patience", "minigo.documents", "minigo.ru
 PROGRAMS = (
     "minigo",
     "minigo.child",
+    "minigo.stopping",
     *PLAYERS,
     *DATA,
     "minigo.gates",
@@ -52,6 +53,7 @@ LAYERS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "minigo": ((), ()),
     "minigo.config": ((), ()),
     "minigo.child": ((), ()),
+    "minigo.stopping": ((), ()),
     "minigo.go": (GO, ("numpy", "sgfmill")),
     "minigo.inference": (("minigo.config", "minigo.inference.*"), ("numpy",)),
     "minigo.inference.backends": (NETWORK, ("numpy", "keras")),
@@ -201,7 +203,7 @@ def test_nothing_imports_the_composition_roots():
 def test_composition_roots_import_heavy_modules_lazily(module):
     at_top = {name for name, top in imported_names(MODULES[module]) if top and is_project(name)}
 
-    assert at_top <= {"minigo", "minigo.child", "minigo.config", "minigo.flags", *ROOTS}
+    assert at_top <= {"minigo", "minigo.child", "minigo.config", "minigo.flags", "minigo.stopping", *ROOTS}
 
 
 def test_network_frameworks_are_imported_in_few_places():

@@ -37,6 +37,7 @@ def test_every_script_is_run_here_and_by_the_comparison(compare):
     others |= {"dashboard_speed", "dashboard_viewers", "dashboard_pictures"}  # of the pages, in seconds
     others |= {"play_sessions"}  # a bound on what idle games cost
     others |= {"gtp_latency"}  # of an engine's replies, in seconds
+    others |= {"cluster_workers"}  # takes ten minutes, and has bounds
     files = {path.stem for path in FOLDER.glob("*.py")} - others
 
     assert files == set(SCRIPTS) == set(compare.SCRIPTS)
@@ -63,6 +64,7 @@ def test_a_script_runs_and_prints_its_ratios(script):
         ("gate_errors", ("--matches=20",)),
         ("ratings_coverage", ("--ladders=2", "--networks=10", "--large=30", "--large_games=100", "--rounds=1")),
         ("ratings_pairing", ("--ladders=1", "--networks=12", "--games=80")),
+        ("cluster_workers", ("--workers=2", "--seconds=20", "--shards=2000")),
         ("play_sessions", ("--games=3", "--blocks=1", "--channels=8", "--seconds=0.1", "--rounds=1")),
         ("gtp_latency", ("--rounds=1", "--commands=40")),
     ],

@@ -185,6 +185,23 @@ def test_a_stopped_worker_publishes_the_games_that_have_ended_as_they_would_have
     assert run.next_sequence("w") == header.sequence + 1
 
 
+def test_the_time_that_publishing_takes_is_counted_for_random_and_searched_games(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, progress = run_with_champion(tmp_path / "run"), Progress()
+    publish_shard = run.publish_shard
+
+    def slow(name: str, data: bytes, *, holdout: bool) -> str:
+        time.sleep(0.1)
+        return publish_shard(name, data, holdout=holdout)
+
+    monkeypatch.setattr(run, "publish_shard", slow)
+    began = time.perf_counter()
+    play_worker(run, "w", lambda _: HashEvaluator(1), num_games=12, stop=threading.Event(), progress=progress)
+
+    assert 0.3 <= progress.publish_seconds < time.perf_counter() - began  # one shard of random games, two of others
+
+
 def test_a_worker_that_ends_by_an_error_publishes_no_half_shards(tmp_path: Path) -> None:
     class Breaks(HashEvaluator):
         calls = 0

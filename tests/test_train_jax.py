@@ -81,3 +81,15 @@ def test_a_network_tells_what_made_it(finished: tuple[Path, str]) -> None:
     (info,) = (finished[0] / "networks" / "000001").glob("*.json")
 
     assert set(json.loads(info.read_text())["versions"]) == {"minigo", "keras", "jax", "numpy"}
+
+
+def test_a_pair_of_a_gate_match_is_played_without_tensorflow(finished: tuple[Path, str]) -> None:
+    from minigo.run import Run
+
+    run = Run.open(str(finished[0]))
+    spec = {"player": "000001", "opponent": "000000", "seed": 1, "evaluate": {"num_simulations": 4}}
+    run.publish_match_spec("pair", spec)
+    script = "from minigo.__main__ import main; sys.exit(main(sys.argv[1:]))"
+    run_on_jax(script, "match-pair", f"--run={run.url}", "--match=pair", "--pair=1", "--machine.backend=jax")
+
+    assert sorted(run.match_games("pair")) == [2, 3]

@@ -15,6 +15,7 @@ from absl.flags import DEFINE_boolean, DEFINE_string, FlagValues
 from minigo.child import child_module
 from minigo.config import Config, MachineConfig
 from minigo.flags import UsageError, required, resolve_config
+from minigo.stopping import starting
 
 if TYPE_CHECKING:
     from minigo.inference.evaluator import Evaluator
@@ -91,6 +92,16 @@ def evaluator_loader(config: Config) -> "Callable[[str], Evaluator]":
         return load_network(run.network_path(champion.network))
 
     return load
+
+
+def starting_loader(load: "Callable[[str], Evaluator]") -> "Callable[[str], Evaluator]":
+    """For a role, which has nothing to lose while its main thread loads a network: SIGTERM ends it there."""
+
+    def load_starting(url: str) -> "Evaluator":
+        with starting():
+            return load(url)
+
+    return load_starting
 
 
 def network_command(place: str, config: Config) -> list[str]:

@@ -23,6 +23,7 @@ from minigo.commands.browser import define_play, playing
 from minigo.commands.common import define_run
 from minigo.config import Config
 from minigo.flags import Command, UsageError, required, resolve_config
+from minigo.stopping import starting
 
 LOOPBACK: Final = "127.0.0.1"
 DEFAULT_PORT: Final = 8080
@@ -62,7 +63,8 @@ def _dashboard(values: FlagValues, stop: Event) -> int:
         pages = export_site(url, values.export)
         print(f"{values.export}: {pages} pages; open {os.path.join(values.export, 'index.html')}")
         return 0
-    from ratings.serving import address_of, listening
+    with starting():
+        from ratings.serving import address_of, listening
 
     try:
         listener = listening(values.host, values.port)
@@ -111,9 +113,10 @@ def serve(
         stop: ends it.
         tell: called once it serves.
     """
-    from ratings.server import create_app
-    from ratings.serving import served
-    from ratings.watch import Watch
+    with starting():
+        from ratings.server import create_app
+        from ratings.serving import served
+        from ratings.watch import Watch
 
     with contextlib.ExitStack() as stack:
         watch = stack.enter_context(contextlib.closing(Watch(url)))

@@ -12,15 +12,14 @@ from typing import TYPE_CHECKING
 from absl.flags import DEFINE_enum, DEFINE_integer, DEFINE_string, FlagValues
 
 from minigo.child import child_module
-from minigo.commands.common import define_run, evaluator_loader
+from minigo.commands.common import define_run, evaluator_loader, starting_loader
 from minigo.commands.role import define_role, role
 from minigo.flags import Command, UsageError, required
+from minigo.stopping import STOPPED_EARLY, starting
 
 if TYPE_CHECKING:
     from minigo.inference.evaluator import Evaluator
     from minigo.launcher import Launcher
-
-RETRY_LATER = 75
 
 
 def _define_evaluate(values: FlagValues) -> None:
@@ -61,7 +60,7 @@ def _launcher(values: FlagValues) -> "Iterator[Launcher | None]":
         given = [flag for flag in machine if values[flag[2:].partition("=")[0]].present]
 
         def command(match: str, pair: int) -> list[str]:
-            program = [*child_module("minigo"), "match-pair", f"--run={values.run}"]
+            program = [*child_module("minigo", ends_with_parent=True), "match-pair", f"--run={values.run}"]
             return [*program, f"--match={match}", f"--pair={pair}", f"--log_format={values.log_format}", *given]
 
         with contextlib.closing(LocalLauncher(command, values.parallelism)) as launcher:
@@ -76,7 +75,7 @@ def patient_loader(load: "Callable[[str], Evaluator]", stop: Event) -> "Callable
     """Loads networks, and waits for a bucket that is out of reach."""
     from minigo.patience import patiently
 
-    return lambda url: patiently(lambda: load(url), stop)
+    return starting_loader(lambda url: patiently(lambda: load(url), stop))
 
 
 EVALUATE = Command(
@@ -120,11 +119,15 @@ def _match_pair(values: FlagValues, stop: Event) -> int:
 
     with role("match-pair", values, stop, create=False) as worker:
         if worker is None:
-            return RETRY_LATER
-        from minigo.data.shards import ShardError
-        from minigo.evaluate import play_pair
-        from minigo.network.network import NetworkError
-        from minigo.run import CorruptError
+            return STOPPED_EARLY
+        with starting():
+            from minigo.inference.quiet import start_framework
+
+            start_framework(worker.run.config.machine.backend)  # before what imports Keras
+            from minigo.data.shards import ShardError
+            from minigo.evaluate import play_pair
+            from minigo.network.network import NetworkError
+            from minigo.run import CorruptError
 
         worker.health.beat(f"pair {values.pair} of {match}")
         load = patient_loader(evaluator_loader(worker.run.config), stop)
@@ -136,7 +139,7 @@ def _match_pair(values: FlagValues, stop: Event) -> int:
         print(f"minigo: {fault}", file=sys.stderr)
     if faults:
         return FAIL_PAIR
-    return RETRY_LATER if stop.is_set() else 0
+    return STOPPED_EARLY if stop.is_set() else 0
 
 
 MATCH_PAIR = Command(

@@ -7,10 +7,11 @@ from typing import Any
 
 from absl.flags import DEFINE_integer, FlagValues
 
-from minigo.commands.common import define_run, evaluator_loader, open_run
+from minigo.commands.common import define_run, evaluator_loader, open_run, starting_loader
 from minigo.commands.dashboard import DEFAULT_PORT, loop_dashboard
 from minigo.commands.role import define_role, role, wait_for
 from minigo.flags import Command
+from minigo.stopping import starting
 
 
 def _define_loop(values: FlagValues) -> None:
@@ -29,13 +30,14 @@ def _loop(values: FlagValues, stop: Event) -> int:
     from minigo.inference.quiet import start_framework
 
     run = open_run(values, create=True)
-    start_framework(run.config.machine.backend, run.config.machine.training_threads)
-    from minigo.loop import Services, run_loop
-    from minigo.train import RunTrainer
-    from ratings.ladder import rate_networks
-    from ratings.rating_games import ChampionAgainstGnuGo
-    from ratings.report import write_report
-    from ratings.trend import rating_trend
+    with starting():
+        start_framework(run.config.machine.backend, run.config.machine.training_threads)
+        from minigo.loop import Services, run_loop
+        from minigo.train import RunTrainer
+        from ratings.ladder import rate_networks
+        from ratings.rating_games import ChampionAgainstGnuGo
+        from ratings.report import write_report
+        from ratings.trend import rating_trend
 
     load_evaluator = evaluator_loader(run.config)
     services = Services(
@@ -100,7 +102,7 @@ def _selfplay(values: FlagValues, stop: Event) -> int:
     progress, games = Progress(), values.games
 
     def numbers() -> dict[str, float]:
-        counts = ("games", "positions", "evaluations")
+        counts = ("games", "positions", "evaluations", "publish_seconds")
         return {f"selfplay_{name}_total": float(getattr(progress, name)) for name in counts}
 
     with role("selfplay", values, stop, create=False, numbers=numbers) as worker:
@@ -118,7 +120,7 @@ def _selfplay(values: FlagValues, stop: Event) -> int:
         tell = worker.heartbeats(details)
         if values.wait and wait_for(run.champion, stop, worker.health) is None:
             return 0
-        load = evaluator_loader(run.config)
+        load = starting_loader(evaluator_loader(run.config))  # later networks are loaded by threads that play
         last = -1
 
         def describe() -> tuple[float, str]:
@@ -171,8 +173,9 @@ def _train(values: FlagValues, stop: Event) -> int:
         if trainer is None:
             return 0
         machine = trainer.run.config.machine
-        start_framework(machine.backend, machine.threads)
-        from minigo.train import train_worker
+        with starting():
+            start_framework(machine.backend, machine.threads)
+            from minigo.train import train_worker
 
         train_worker(trainer.run, stop, beat=trainer.health.beat)
     return 0

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from absl.flags import DEFINE_boolean, DEFINE_integer, DEFINE_multi_string, DEFINE_string, FlagValues
 
-from minigo.commands.common import define_json, evaluator_loader
+from minigo.commands.common import define_json, evaluator_loader, starting_loader
 from minigo.commands.role import define_role, role
 from minigo.flags import Command, UsageError
+from minigo.stopping import starting
 
 if TYPE_CHECKING:
     from minigo.commands.role import Role
@@ -78,10 +79,12 @@ def _rebuilt(run: "Run", book: "Book", anchors: dict[str, float], stop: Event) -
 def _after_games(
     games: int, rater: "Role", book: "Book", outside: dict[str, str], anchors: dict[str, float], stop: Event
 ) -> "tuple[Ladder, int]":
-    from minigo.status import StatusDisplay
-    from ratings.rating_games import RatingGames
+    with starting():
+        from minigo.status import StatusDisplay
+        from ratings.rating_games import RatingGames
 
     run, now = rater.run, [(0.0, "reading the run's games")]
+    load = starting_loader(evaluator_loader(run.config))
 
     def show(ended: int, plan: "Matchup") -> None:
         rater.health.beat(f"{plan.player} meets {plan.opponent}")
@@ -89,7 +92,7 @@ def _after_games(
 
     with (
         StatusDisplay(lambda: now[0], lambda _: None),
-        RatingGames(run, book, outside, evaluator_loader(run.config), anchors=anchors, stop=stop) as rating_games,
+        RatingGames(run, book, outside, load, anchors=anchors, stop=stop) as rating_games,
     ):
         played = rating_games.play(games, on_game=show)
         return rating_games.ladder(), played

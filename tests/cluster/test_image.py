@@ -2,9 +2,11 @@
 """The Dockerfile's steps on a bare Debian root, without a container engine: `pytest -m cluster -s`.
 
 Needs root and debootstrap, takes some minutes. The result must hold every role, without compilers, for a user who may
-write to /tmp alone.
+write to /tmp alone. The roles start as the manifests have them: each the first process of its container, without
+privileges, on a root that is mounted read-only.
 """
 
+import json
 import os
 import re
 import shutil
@@ -13,20 +15,46 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from minigo.config import Config
-from minigo.run import Run
+from minigo.config import Config, EvaluateConfig, GameConfig, NetworkConfig, SelfPlayConfig
+from minigo.network.network import Network
+from minigo.run import Run, RunError
+from tests.cluster.test_system import SETTINGS
 from tests.support.gcs_emulator import GcsEmulator
+from tests.support.loops import check_run
 from tests.test_dockerfile import ROOT, stages, texts
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(3600)]
 PACKAGES = "python3,python3-venv,python3-dev,ca-certificates"  # what BASE must bring
-GRACE_SECONDS = {"selfplay": 10.0, "train": 60.0, "evaluate": 10.0}
-SETTINGS = ("--game.board_size=5", "--network.blocks=1", "--network.channels=8", "--selfplay.random_games=64")
+MATCH, LONG_MATCH = "000001-against-000000", "long"
+PORT = 19090
+SIGTERM_CAUGHT = 1 << (signal.SIGTERM - 1)
+
+
+@dataclass(frozen=True)
+class Role:
+    """How a role starts, when it counts as working, and how it must end."""
+
+    flags: tuple[str, ...]
+    is_at_work: Callable[[Run], object]
+    grace: float = 10.0
+    ready: str = "/readyz"
+
+
+HEALTH = f"--health_port={PORT}"
+ROLES = {
+    "train": Role((HEALTH,), lambda run: "trainer" in run.heartbeats(), 60.0),
+    "selfplay": Role((HEALTH, "--wait"), lambda run: run.shards()),
+    "evaluate": Role((HEALTH, "--wait"), lambda run: run.match_games(MATCH)),
+    "match-pair": Role((HEALTH, f"--match={LONG_MATCH}", "--pair=0"), lambda run: run.match_games(LONG_MATCH)),
+    "rate": Role((HEALTH, "--games=1000"), lambda run: any(map(run.match_games, run.matches()))),
+    "dashboard": Role(("--host=0.0.0.0", f"--port={PORT}"), lambda _: answers("/networks"), ready="/"),
+}
 
 
 def mirror() -> str:
@@ -89,14 +117,107 @@ def copy_context(target: Path) -> None:
             shutil.copy(source, target)
 
 
-def start(image: Path, role: str, *flags: str, emulator: str) -> "subprocess.Popen[bytes]":
-    """Starts the image's entry point with a role, as the image's user."""
-    environment = dict(word.split("=", 1) for text in texts(stages()[-1], "ENV") for word in text.split())
-    environment["PATH"] = environment["PATH"].replace("$PATH", "/usr/local/bin:/usr/bin:/bin")
-    environment["STORAGE_EMULATOR_HOST"] = emulator
-    user = texts(stages()[-1], "USER")[-1]
-    command = ["/usr/sbin/chroot", f"--userspec={user}", str(image), "minigo", role, "--run=gs://bucket/run", *flags]
-    return subprocess.Popen(command, env=environment)
+# In namespaces of mounts and processes of its own: $1 is the root, the rest is the command line.
+CONTAINER = """
+mount --bind "$1" "$1"
+mount -o remount,bind,ro "$1"
+mount -t proc proc "$1/proc"
+mount -t sysfs -o ro sysfs "$1/sys"
+mount -t tmpfs tmpfs "$1/tmp"
+[ ! -d "$1/dev/shm" ] || mount -t tmpfs tmpfs "$1/dev/shm"
+root=$1
+shift
+exec /usr/sbin/chroot "$root" "$@"
+"""
+
+
+class Container:
+    """A role that runs as in a pod; what it says goes to a file.
+
+    Args:
+        image: the files of the image.
+        arguments: of the image's entry point.
+        log: the file.
+    """
+
+    def __init__(self, image: Path, arguments: Sequence[str], log: Path) -> None:
+        environment = dict(word.split("=", 1) for text in texts(stages()[-1], "ENV") for word in text.split())
+        environment["PATH"] = environment["PATH"].replace("$PATH", "/usr/local/bin:/usr/bin:/bin")
+        environment["STORAGE_EMULATOR_HOST"] = os.environ["STORAGE_EMULATOR_HOST"]
+        user, group = texts(stages()[-1], "USER")[-1].split(":")
+        rights = [f"--reuid={user}", f"--regid={group}", "--clear-groups", "--no-new-privs", "--bounding-set=-all"]
+        command = [
+            "unshare",
+            "--mount",
+            "--pid",
+            "--fork",
+            "--kill-child",
+            "/bin/sh",
+            "-ec",
+            CONTAINER,
+            "sh",
+            str(image),
+        ]
+        command += ["setpriv", *rights, *json.loads(texts(stages()[-1], "ENTRYPOINT")[-1]), *arguments]
+        self.log = log
+        with log.open("ab") as stream:
+            self.process = subprocess.Popen(command, env=environment, stdout=stream, stderr=stream)
+
+    def first_process(self) -> int:
+        """Its number outside of the container."""
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        while not children.read_text(encoding="utf-8"):
+            assert self.process.poll() is None
+            time.sleep(0.01)  # it is being made
+        return int(children.read_text(encoding="utf-8").split()[0])
+
+    def status(self, name: str) -> str:
+        """A line of /proc/<number>/status of its first process."""
+        text = Path(f"/proc/{self.first_process()}/status").read_text(encoding="utf-8")
+        return " ".join(re.findall(rf"^{name}:\t(.*)$", text, re.MULTILINE)[0].split())
+
+    def end(self) -> tuple[int, float]:
+        """Ends it as a kubelet does: the exit code, and after how many seconds."""
+        began = time.monotonic()
+        os.kill(self.first_process(), signal.SIGTERM)
+        return self.process.wait(120), time.monotonic() - began
+
+    def wait_until(self, condition: Callable[[], object], seconds: float = 180.0) -> float:
+        """Waits, and says how many seconds it took."""
+        began = time.monotonic()
+        while not condition():
+            text = self.log.read_text(encoding="utf-8")[-3000:]
+            assert self.process.poll() is None, f"ended with {self.process.returncode}:\n{text}"
+            assert time.monotonic() - began < seconds, text
+            time.sleep(0.1)
+        return time.monotonic() - began
+
+
+@pytest.fixture
+def url(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """An empty place in an emulated bucket."""
+    with GcsEmulator().running() as server:
+        monkeypatch.setenv("STORAGE_EMULATOR_HOST", server.url)
+        yield "gs://bucket/run"
+
+
+@pytest.fixture
+def run(url: str) -> Run:
+    """A run with a champion, a candidate, and a pair that takes long."""
+    config = Config(
+        game=GameConfig(board_size=5),
+        network=NetworkConfig(blocks=1, channels=8),
+        selfplay=SelfPlayConfig(random_games=0, games_per_shard=8),
+        evaluate=EvaluateConfig(games=64, num_simulations=16),
+    )
+    made = Run.create(url, config)
+    for seed in range(2):
+        network = Network.create(config.network, seed=seed)
+        made.publish_network(network.to_bytes(), network.description())
+    made.promote("000000", {"reason": "first"}, None)
+    spec = {"player": "000001", "opponent": "000000", "seed": 1, "evaluate": {"num_simulations": 500}}
+    made.publish_match_spec(LONG_MATCH, spec)
+    return made
 
 
 def test_there_is_no_compiler_and_nothing_of_the_source(image):
@@ -111,34 +232,77 @@ def test_its_user_can_write_to_its_own_places_alone(image):
     run_in(image, "touch /tmp/a /runs/a; ! touch /a /opt/minigo/a /usr/a 2> /dev/null", user="10001:10001")
 
 
-@pytest.mark.parametrize("role", ["train", "selfplay", "evaluate"])
-def test_every_role_gets_ready_and_ends_within_its_grace_period(image, role):
-    with GcsEmulator().running() as emulator, pytest.MonkeyPatch.context() as patch:
-        patch.setenv("STORAGE_EMULATOR_HOST", emulator.url)
-        if role != "train":
-            Run.create("gs://bucket/run", Config())
-        flags = SETTINGS if role == "train" else ("--wait",)
-        process = start(image, role, "--health_port=19090", *flags, emulator=emulator.url)
-        try:
-            began = time.monotonic()
-            while not is_ready():
-                assert process.poll() is None
-                assert time.monotonic() - began < 120
-                time.sleep(0.5)
-            print(f"{role}: ready after {time.monotonic() - began:.1f} s")  # noqa: T201 (a measurement)
-            began = time.monotonic()
-            process.send_signal(signal.SIGTERM)
-            code, seconds = process.wait(120), time.monotonic() - began
-            print(f"{role}: ended after {seconds:.1f} s")  # noqa: T201
-        finally:
-            process.kill()
-    assert code == 0
-    assert seconds < GRACE_SECONDS[role]
-
-
-def is_ready() -> bool:
+@pytest.mark.parametrize("role", ROLES)
+def test_every_role_gets_ready_works_and_ends_within_its_grace_period(image, run, role, tmp_path):
+    container = Container(image, [role, f"--run={run.url}", *ROLES[role].flags], tmp_path / "log")
     try:
-        with urllib.request.urlopen("http://127.0.0.1:19090/readyz", timeout=5) as reply:
+        ready = container.wait_until(lambda: answers(ROLES[role].ready))
+        assert container.status("Uid") == " ".join(["10001"] * 4)
+        assert container.status("Gid") == " ".join(["10001"] * 4)
+        assert int(container.status("CapEff"), 16) == int(container.status("CapBnd"), 16) == 0
+        assert container.status("NoNewPrivs") == "1"
+        assert container.status("NSpid").endswith(" 1")
+        works = container.wait_until(lambda: ROLES[role].is_at_work(run))
+        code, seconds = container.end()
+    finally:
+        container.process.kill()
+    print(f"{role}: ready after {ready:.1f} s, at work after {ready + works:.1f} s, ended after {seconds:.1f} s")  # noqa: T201
+    said = container.log.read_text(encoding="utf-8")
+    is_half_played = role == "match-pair" and len(run.match_games(LONG_MATCH)) < 2
+    assert code == (75 if is_half_played else 0), said
+    assert seconds < ROLES[role].grace
+    assert "Traceback" not in said
+    assert "Read-only" not in said
+
+
+def test_the_roles_together_learn_and_promote(image, url, tmp_path):
+    """The controller's pairs are processes in its container."""
+    roles = {
+        "train": SETTINGS,
+        "selfplay": ("--wait",),
+        "evaluate": ("--wait", "--launcher=local", "--parallelism=1"),
+    }
+    containers = {
+        role: Container(image, [role, f"--run={url}", *flags], tmp_path / role) for role, flags in roles.items()
+    }
+    try:
+        seconds = containers["evaluate"].wait_until(lambda: promotions(url) >= 2, 600)
+        ends = {role: container.end() for role, container in containers.items()}
+    finally:
+        for container in containers.values():
+            container.process.kill()
+    print(f"a trained network was promoted after {seconds:.0f} s; ended: {ends}")  # noqa: T201
+    assert {role: code for role, (code, _) in ends.items()} == dict.fromkeys(roles, 0)
+    check_run(Run.open(url))
+
+
+@pytest.mark.parametrize("seconds", [0.0, 1.0, 2.0, 4.0])
+def test_a_role_that_is_told_to_stop_while_it_starts_ends_soon(image, run, seconds, tmp_path):
+    """The system would ignore SIGTERM for a first process that does not handle it."""
+    container = Container(image, ["selfplay", f"--run={run.url}"], tmp_path / "log")
+    try:
+        listens = container.wait_until(lambda: int(container.status("SigCgt"), 16) & SIGTERM_CAUGHT)
+        time.sleep(seconds)
+        code, took = container.end()
+    finally:
+        container.process.kill()
+    told = f"told to stop {seconds} s after it listens ({listens:.1f} s)"
+    print(f"selfplay: {told}, ended after {took:.1f} s with {code}")  # noqa: T201 (a measurement)
+    assert code in (0, 75)
+    assert took < 10
+    assert "Traceback" not in container.log.read_text(encoding="utf-8")
+
+
+def promotions(url: str) -> int:
+    try:
+        return len(Run.open(url).history())
+    except RunError:
+        return 0
+
+
+def answers(path: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{PORT}{path}", timeout=5) as reply:
             return bool(reply.status == 200)
     except (urllib.error.URLError, ConnectionError):
         return False

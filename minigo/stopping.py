@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How SIGTERM and Ctrl-C reach a command: by an event that its work watches, and at once while it only starts.
+
+A start watches nothing: importing a framework and compiling a network take from seconds to a minute, longer than a
+reclaimed node waits, and nothing is lost by ending there. Start at `StopSignals`.
+"""
+
+import contextlib
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from types import FrameType
+from typing import Final
+
+STOPPED_EARLY: Final = 75  # exit code: nothing has been done, the same again may do it
+
+
+class StopSignals:
+    """The handler of SIGTERM and Ctrl-C: each sets `stop`; a second Ctrl-C ends the process where it stands.
+
+    Attributes:
+        stop: what the work watches.
+    """
+
+    def __init__(self) -> None:
+        self.stop = threading.Event()
+        self._is_told = False  # by SIGTERM
+        self._starts = 0  # blocks of `starting` that are open
+
+    @contextlib.contextmanager
+    def handled(self) -> Iterator[None]:
+        """Handles both signals while the block runs, in the main thread.
+
+        The first process of a container needs this early, since a signal that it does not handle is lost to it.
+        """
+        before = {number: signal.signal(number, self._handle) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    @contextlib.contextmanager
+    def starting(self) -> Iterator[None]:
+        """While the block runs, SIGTERM ends the process at once with `STOPPED_EARLY`, and so does one from before."""
+        self._starts += 1
+        self._end_a_start()
+        try:
+            yield
+        finally:
+            self._starts -= 1
+
+    def _handle(self, number: int, _frame: FrameType | None) -> None:
+        if number == signal.SIGINT and self.stop.is_set():
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
+            signal.raise_signal(signal.SIGINT)
+        self.stop.set()
+        self._is_told = self._is_told or number == signal.SIGTERM
+        self._end_a_start()
+        # Not logging: its locks may be held by the very code that this handler interrupts.
+        os.write(2, b"\nfinishing safely; Ctrl-C again to end at once\n")
+
+    def _end_a_start(self) -> None:
+        if self._is_told and self._starts:
+            os.write(2, b"\nstopped while starting\n")
+            os._exit(STOPPED_EARLY)
+
+
+@contextlib.contextmanager
+def starting() -> Iterator[None]:
+    """Marks a block that only starts something: see `StopSignals.starting`.
+
+    Beside the main thread it does nothing, because the main work may have begun; nor in a program that handles signals
+    in another way.
+    """
+    owner = getattr(signal.getsignal(signal.SIGTERM), "__self__", None)
+    if isinstance(owner, StopSignals) and threading.current_thread() is threading.main_thread():
+        with owner.starting():
+            yield
+    else:
+        yield

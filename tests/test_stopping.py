@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""SIGTERM during a start ends the process there; afterwards it is told to the work."""
+
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from minigo.config import Config, EvaluateConfig, GameConfig
+from minigo.stopping import STOPPED_EARLY, StopSignals, starting
+from tests.support.match_runs import run_with_networks
+from tests.support.slow_framework import SlowFramework
+from tests.support.waiting import wait_until
+
+MATCH = "pair"
+ROLES = {
+    "loop": ("--dashboard_port=0",),
+    "train": (),
+    "selfplay": (),
+    "evaluate": (),
+    "match-pair": (f"--match={MATCH}", "--pair=0"),
+    "rate": ("--games=4", "--book=BOOK"),
+}
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_role_that_is_told_to_stop_while_it_imports_its_framework_ends_at_once(role, tmp_path):
+    config = Config(game=GameConfig(board_size=5), evaluate=EvaluateConfig(games=2))
+    run, slow = run_with_networks(tmp_path / "run", 2, config), SlowFramework(tmp_path)
+    run.publish_match_spec(MATCH, {"player": "000001", "opponent": "000000", "seed": 1, "evaluate": {}})
+    flags = [flag.replace("BOOK", str(tmp_path / "book")) for flag in ROLES[role]]
+    command = [sys.executable, "-m", "minigo", role, f"--run={run.url}", *flags]
+    with subprocess.Popen(command, env=slow.environment(), stderr=subprocess.PIPE, text=True) as process:
+        try:
+            wait_until(lambda: slow.importers() or process.poll() is not None, 60)
+            began = time.monotonic()
+            process.send_signal(signal.SIGTERM)
+            _, err = process.communicate(timeout=60)
+        finally:
+            process.kill()
+
+    assert process.returncode == STOPPED_EARLY, err
+    assert time.monotonic() - began < 2
+    assert "Traceback" not in err
+
+
+def test_a_stop_from_before_the_start_ends_it_where_it_begins():
+    script = """
+import signal, time
+from minigo.stopping import StopSignals, starting
+with StopSignals().handled():
+    signal.raise_signal(signal.SIGTERM)
+    print("told", flush=True)
+    with starting():
+        print("started", flush=True)
+"""
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+
+    assert (result.returncode, result.stdout) == (STOPPED_EARLY, "told\n")
+    assert "stopped while starting" in result.stderr
+
+
+def test_after_the_start_the_work_is_told():
+    signals = StopSignals()
+    with signals.handled():
+        with starting():
+            assert not signals.stop.is_set()
+        signal.raise_signal(signal.SIGTERM)
+        assert signals.stop.is_set()
+
+
+def test_ctrl_c_during_a_start_is_told_to_the_work():
+    signals = StopSignals()
+    with signals.handled(), starting():
+        signal.raise_signal(signal.SIGINT)
+
+    assert signals.stop.is_set()
+
+
+def test_a_start_beside_the_main_thread_does_not_end_the_main_work():
+    signals = StopSignals()
+    inside, told = threading.Event(), threading.Event()
+
+    def load() -> None:
+        with starting():
+            inside.set()
+            told.wait(10)
+
+    with signals.handled():
+        loader = threading.Thread(target=load)
+        loader.start()
+        inside.wait(10)
+        signal.raise_signal(signal.SIGTERM)
+        told.set()
+        loader.join()
+
+    assert signals.stop.is_set()
+
+
+def test_other_programs_keep_their_own_handling():
+    before = signal.getsignal(signal.SIGTERM)
+    with starting():
+        assert signal.getsignal(signal.SIGTERM) is before
