@@ -137,6 +137,12 @@ class Book:
         of_black = points if number % 2 == 0 else 1 - points
         return (path, match, number, black, white, record.board_size, record.komi, of_black, "")
 
+    @property
+    def state(self) -> tuple[int, int]:
+        """What changes whenever anything in the book does, whoever writes: this process or another one."""
+        version: int = self._database.execute("PRAGMA data_version").fetchone()[0]  # of what others have written
+        return version, self._database.total_changes
+
     def results(self) -> list[Result]:
         """All games that count, added up; always in the same order."""
         rows = self._database.execute(

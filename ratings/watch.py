@@ -50,7 +50,7 @@ class Watch:
         self._survey_faults: dict[str, str] = {}
         self._surveyed = _Survey()
         self._next_survey = -float("inf")
-        self._rated: Any = None  # what the matches and ratings were made from
+        self._rated: Any = None  # the state of the book that the matches and ratings were made from
         self._seen: Any = None
         self._ended = threading.Event()
         self._thread: threading.Thread | None = None
@@ -184,11 +184,10 @@ class Watch:
             if time.monotonic() > deadline or self._ended.is_set():
                 late.set()
 
-        new = self._book.update(progress=tell, stop=late)
-        survey, left = self._surveyed, progress[1] - progress[0]
-        what_counts = (survey.networks, len(self._book.matches()))
-        if new or what_counts != self._rated:
-            self._rated = what_counts
+        self._book.update(progress=tell, stop=late)
+        survey, left, state = self._surveyed, progress[1] - progress[0], self._book.state
+        if state != self._rated:  # another process may have read what is new
+            self._rated = state
             ladder = fit_ladder(self._book, run.config.game.board_size)
             survey = dataclasses.replace(survey, matches=_matches(self._book), ladder=ladder)
         notices = (f"{left:,} match games have yet to be read; ratings are without them",) if left else ()
