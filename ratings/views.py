@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
 
 from minigo.alarms import words
+from minigo.status import duration
 from ratings.charts import Chart
 from ratings.elo import Rating
 from ratings.rating_views import elo_chart
-from ratings.snapshot import Match, Snapshot, Speed, Worker, quantity, text
+from ratings.snapshot import FRESH_SECONDS, Match, Snapshot, Speed, Worker, quantity, text
 
 PAGE_ROWS: Final = 50
 SORTS: Final = ("number", "elo", "games")
@@ -203,11 +204,40 @@ class FinalRow:
 
 
 @dataclass(frozen=True)
+class Rest:
+    """A run that nobody works on.
+
+    Attributes:
+        how: "stopped", "finished", or "silent" where nobody said that it ended.
+        since: of the last word, in seconds since 1970.
+    """
+
+    how: str
+    since: float
+
+
+def rest_of(snapshot: Snapshot, now: float) -> Rest | None:
+    """Since when nobody works on a run; None while somebody does, or before anybody has.
+
+    Args:
+        snapshot: of the run.
+        now: seconds since 1970.
+    """
+    if not snapshot.workers or snapshot.active_workers(now):
+        return None
+    last = max(snapshot.workers.values(), key=lambda worker: worker.time)
+    ended = [worker for worker in snapshot.workers.values() if worker.has_ended]
+    return Rest(max(ended, key=lambda worker: worker.time).status if ended else "silent", last.time)
+
+
+@dataclass(frozen=True)
 class Overview:
     """The first page.
 
     Attributes:
-        speed: of self-play, or None.
+        speed: of self-play now, or None.
+        measured: the speed that was measured last, or None.
+        rest: since when nobody works, or None while somebody does.
         workers: the last word of each, the freshest first.
         now: seconds since 1970, for how fresh they are.
         last_promotion: the newest entry of the history, or None.
@@ -218,6 +248,8 @@ class Overview:
     """
 
     speed: Speed | None
+    measured: Speed | None
+    rest: Rest | None
     workers: Sequence[Worker]
     now: float
     last_promotion: Mapping[str, Any] | None
@@ -229,7 +261,8 @@ class Overview:
     @property
     def game(self) -> Mapping[str, Any] | None:
         """A game that is being played, as a heartbeat tells it."""
-        return next((worker.game for worker in self.workers if worker.game is not None), None)
+        active = (worker for worker in self.workers if worker.is_active(self.now))
+        return next((worker.game for worker in active if worker.game is not None), None)
 
 
 def overview(snapshot: Snapshot) -> Overview:
@@ -238,6 +271,8 @@ def overview(snapshot: Snapshot) -> Overview:
     finals = {text(row, "opponent") or "": _final_row(row) for row in snapshot.of_kind("final")}
     return Overview(
         snapshot.speed(now),
+        snapshot.measured_speed,
+        rest_of(snapshot, now),
         sorted(snapshot.workers.values(), key=lambda worker: -worker.time),
         now,
         snapshot.history[-1] if snapshot.history else None,
@@ -258,9 +293,15 @@ def _alarms(snapshot: Snapshot, now: float) -> list[str]:
         f"{words(kind)}: {text(row, 'evidence')}; {text(row, 'advice')}"
         for kind, row in sorted(snapshot.alarms.items())
     ]
-    late = [worker.name for worker in snapshot.workers.values() if worker.is_late(now)]
-    if late and len(late) < len(snapshot.workers):
-        alarms.append(f"{len(late)} of {len(snapshot.workers)} workers have said nothing for a minute")
+    late = [worker for worker in snapshot.workers.values() if worker.is_late(now)]
+    rest = rest_of(snapshot, now)
+    if rest is not None and rest.how == "silent":
+        silence = duration(max(0.0, now - rest.since))
+        alarms.append(f"nobody works on this run: the last word came {silence} ago, and none says that it ended")
+    elif late:
+        alarms.append(
+            f"{len(late)} of {len(snapshot.workers)} workers have been silent for {FRESH_SECONDS:g} s or more"
+        )
     if snapshot.quarantined:
         alarms.append(f"{len(snapshot.quarantined)} files failed their checks and are in quarantine")
     return alarms

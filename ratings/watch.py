@@ -208,7 +208,8 @@ class Watch:
 
     @staticmethod
     def _key(snapshot: Snapshot) -> Any:
-        """What a change of makes another version."""
+        """What a change of makes another version; that a worker falls silent is a change, too."""
+        now = time.time()
         return (
             snapshot.networks,
             snapshot.champion,
@@ -217,7 +218,7 @@ class Watch:
             len(snapshot.verdicts),
             len(snapshot.loop),
             len(snapshot.train),
-            sorted((worker.name, worker.time) for worker in snapshot.workers.values()),
+            sorted((worker.name, worker.time, worker.is_active(now)) for worker in snapshot.workers.values()),
             len(snapshot.shards),
             len(snapshot.holdout),
             len(snapshot.quarantined),
