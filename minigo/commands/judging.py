@@ -44,8 +44,8 @@ def _evaluate(values: FlagValues, stop: Event) -> int:
 
         run = evaluation.run
         load = patient_loader(evaluator_loader(run.config), stop)
-        with _launcher(values) as launcher:
-            evaluate_worker(run, load, stop, launcher=launcher, beat=evaluation.heartbeats())
+        with _launcher(values) as launcher, evaluation.heartbeats() as beat:
+            evaluate_worker(run, load, stop, launcher=launcher, beat=beat)
     return 0
 
 
