@@ -138,7 +138,7 @@ def _prometheus(snapshot: Snapshot, viewers: int) -> Iterator[str]:
         if value is not None:
             yield f"# HELP minigo_{name} {meaning}"
             yield f"# TYPE minigo_{name} gauge"
-            yield f"minigo_{name} {value:g}" if isinstance(value, float) else f"minigo_{name} {value}"
+            yield f"minigo_{name} {value!r}"  # all digits: a time has ten before the point
     if snapshot.workers:
         yield "# HELP minigo_worker_silence_seconds Seconds since the last word of a worker."
         yield "# TYPE minigo_worker_silence_seconds gauge"

@@ -161,12 +161,13 @@ def test_tables_are_the_same_as_json_and_csv(asked):
         assert part["rows"] == rows["rows"][1:2]
 
 
-def test_prometheus_reads_the_metrics(asked):
+def test_prometheus_reads_the_metrics(shown_run, asked):
     lines = asked.get("/metrics").text.splitlines()
 
     values = dict(line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
     assert values["minigo_networks"] == "4"
     assert values["minigo_match_games"] == "12"
+    assert float(values["minigo_last_promotion_timestamp_seconds"]) == shown_run.history()[-1]["time"]
     assert float(values['minigo_worker_silence_seconds{worker="w0"}']) >= 0
 
 
