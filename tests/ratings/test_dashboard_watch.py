@@ -156,3 +156,22 @@ def test_that_a_worker_falls_silent_is_seen(copy, monkeypatch):
     monkeypatch.setattr("ratings.snapshot.FRESH_SECONDS", -1.0)
 
     assert watch.look(survey=True).version > before.version
+
+
+def test_what_was_repaired_or_came_late_is_no_fault_of_the_run_any_more(copy):
+    spec, game = copy / f"matches/{MATCH}/spec.json", copy / "matches/000002-against-000001/000001.parquet"
+    whole = spec.read_bytes(), game.read_bytes()
+    spec.unlink()
+    game.write_bytes(b"torn")
+    book = str(copy.parent / "book.sqlite")
+    with contextlib.closing(Watch(str(copy), book=book)) as watch:
+        before = watch.look(survey=True)
+        spec.write_bytes(whole[0])
+        assert watch.look(survey=True).match_games == before.match_games + 4
+    game.write_bytes(whole[1])
+
+    with contextlib.closing(Watch(str(copy), book=book)) as watch:
+        after = watch.look(survey=True)
+
+    assert "5 match games do not count" in before.problems[0]
+    assert (before.match_games, after.match_games, after.problems) == (7, 12, ())
