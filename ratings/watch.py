@@ -18,7 +18,7 @@ from typing import Any, Final
 from minigo.alarms import active_alarms
 from minigo.config import Config
 from minigo.run import Run, RunError
-from minigo.storage import StorageError, storage_at
+from minigo.storage import NotFound, StorageError, storage_at
 from ratings.book import Book, open_book
 from ratings.ladder import fit_ladder
 from ratings.snapshot import Match, Snapshot, Worker, quantity, text
@@ -45,6 +45,7 @@ class Watch:
         self._look_seconds = look_seconds
         self._snapshot = Snapshot(url, url.rstrip("/").rpartition("/")[2] or url)
         self._run: Run | None = None
+        self._identity: str | None = None  # of the run, once it is open
         self._book: Book | None = None
         self._faults: dict[str, str] = {}  # of the last look, and of the last survey, by what they are about
         self._survey_faults: dict[str, str] = {}
@@ -99,10 +100,13 @@ class Watch:
             survey: also at what takes longer, though it may not be time for it.
         """
         self._faults = {}
+        is_survey = survey or time.monotonic() >= self._next_survey
         with self._guarded("the run"):
+            if is_survey:
+                self._forget_if_replaced()
             self._open()
         if self._run is not None:
-            if survey or time.monotonic() >= self._next_survey:
+            if is_survey:
                 began = time.monotonic()
                 self._survey(self._run)
                 took = time.monotonic() - began
@@ -112,6 +116,23 @@ class Watch:
         else:
             self._publish({})
         return self._snapshot
+
+    def _forget_if_replaced(self) -> None:
+        """Starts afresh where another run has taken the place of the one that was opened, or it is gone."""
+        if self._run is None or self._identity is None:
+            return
+        try:
+            if self._run.identity() == self._identity:
+                return
+        except NotFound:
+            pass
+        _log.warning("%s is not the run that it was: looking at it afresh", self.url)
+        if self._book is not None:
+            self._book.close()
+        self._run = self._book = self._identity = self._rated = None
+        self._surveyed, self._survey_faults = _Survey(), {}
+        before = self._snapshot
+        self._snapshot = Snapshot(before.url, before.name, before.version)
 
     def _open(self) -> None:
         """Opens the run; one whose settings can not be read is shown as far as that goes without them."""
@@ -125,6 +146,7 @@ class Watch:
             if self._run is None and next(storage.list(""), None) is not None:
                 self._run = Run(storage, Config(), self._note)
             return
+        self._identity = self._run.identity()
         self._surveyed = dataclasses.replace(self._surveyed, config=self._run.config, about=self._run.about())
 
     def _quick_look(self, run: Run) -> dict[str, Any]:

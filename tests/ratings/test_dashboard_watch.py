@@ -175,3 +175,39 @@ def test_what_was_repaired_or_came_late_is_no_fault_of_the_run_any_more(copy):
 
     assert "5 match games do not count" in before.problems[0]
     assert (before.match_games, after.match_games, after.problems) == (7, 12, ())
+
+
+def test_a_run_that_was_replaced_by_another_is_seen_alone(copy, tmp_path):
+    other = whole_run(tmp_path / "other", networks=2)
+    asked = client(str(copy), str(tmp_path / "book.sqlite"))
+    watch: Watch = asked.app.state.watch  # type: ignore[attr-defined]
+    before = watch.snapshot()
+    shutil.rmtree(copy)
+    shutil.copytree(other.url, copy)
+
+    after = watch.look(survey=True)
+
+    assert len(before.networks) == 4
+    assert after.version > before.version
+    assert (after.networks, sorted(after.ratings)) == (("000000", "000001"), ["000000", "000001"])
+    assert (after.about["created"], after.match_games) == (other.about()["created"], 4)
+    assert list(after.verdicts) == ["000001"]
+    assert len(after.loop) == 4
+    assert after.problems == ()
+    assert asked.get("/networks/000003").status_code == 404
+    weights = asked.get("/networks/000001/weights")
+    assert weights.content == other.network_files("000001")[0]
+
+
+def test_a_run_that_is_gone_is_seen_no_more_until_there_is_one_again(copy, tmp_path):
+    shutil.copytree(copy, tmp_path / "kept")
+    watch = Watch(str(copy), book=":memory:")
+    watch.look(survey=True)
+    shutil.rmtree(copy)
+
+    gone = watch.look(survey=True)
+    assert (gone.networks, gone.champion, gone.workers, gone.matches) == ((), None, {}, {})
+    assert "is not a run" in gone.problems[0]
+
+    shutil.copytree(tmp_path / "kept", copy)
+    assert len(watch.look(survey=True).networks) == 4
