@@ -56,7 +56,6 @@ def status_of(snapshot: Snapshot) -> Status:
     """What there is to say about a run in short."""
     speed = snapshot.speed(time.time())
     rating = snapshot.ratings.get(snapshot.champion) if snapshot.champion is not None else None
-    promoted = snapshot.history[-1].get("time") if snapshot.history else None
     return Status(
         run=snapshot.name,
         version=snapshot.version,
@@ -70,7 +69,7 @@ def status_of(snapshot: Snapshot) -> Status:
         games_per_hour=speed.games_per_hour if speed is not None else None,
         positions_per_hour=speed.positions_per_hour if speed is not None else None,
         evaluations_per_s=speed.evaluations_per_s if speed is not None else None,
-        last_promotion=float(promoted) if isinstance(promoted, int | float) else None,
+        last_promotion=snapshot.last_promotion,
         problems=list(snapshot.problems),
     )
 

@@ -91,6 +91,7 @@ class GateView:
         pairs: (points of the pair, how many) for each category.
         progress: what the gate looks at, after each pair.
         is_decided: whether there is a verdict.
+        promotes: what it says.
     """
 
     match: Match
@@ -99,6 +100,7 @@ class GateView:
     pairs: Sequence[tuple[str, float]]
     progress: Chart
     is_decided: bool
+    promotes: bool
 
 
 def gate_view(snapshot: Snapshot) -> GateView | None:
@@ -127,7 +129,9 @@ def gate_match(snapshot: Snapshot, match: Match) -> GateView:
         progress = _share_chart(points, None)
     names = ("0", "½", "1", "1½", "2")
     pairs = [(name, weight) for name, weight in zip(names, score.pairs, strict=True)]
-    return GateView(match, words, score, pairs, progress, match.player in snapshot.verdicts)
+    verdict = snapshot.verdicts.get(match.player or "")
+    promotes = verdict is not None and verdict.get("promotes") is True
+    return GateView(match, words, score, pairs, progress, verdict is not None, promotes)
 
 
 def _ratio_chart(gate: SprtGate, points: Mapping[int, float | None]) -> Chart:

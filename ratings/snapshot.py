@@ -5,7 +5,6 @@ What it holds is what the run says; a run may be damaged or foreign, so nothing 
 `text` and `quantity`. How a snapshot is made is the business of `ratings.watch`.
 """
 
-import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from ratings.ladder import Ladder
 FRESH_SECONDS: Final = 150.0  # a worker that has said nothing for so long is late; in a bucket they speak once a minute
 ENDS: Final = ("stopped", "finished")  # the last words of a worker that has ended as it should
 NETWORK_NAME: Final = re.compile(r"[0-9]{1,9}")
+LARGEST: Final = 1e15  # of a number that is believed
 RATE_SECONDS: Final = 900.0  # speeds are means over the last so many seconds of work
 SHORTEST_SECONDS: Final = 0.01  # of work that a speed is taken from
 
@@ -161,6 +161,11 @@ class Snapshot:
         """Networks trained so far."""
         return max(0, len(self.networks) - 1)
 
+    @property
+    def last_promotion(self) -> float | None:
+        """When the champion was promoted, in seconds since 1970; None where that is not known."""
+        return quantity(self.history[-1], "time") if self.history else None
+
     @cached_property
     def games(self) -> int:
         """Self-play games, those of shards in quarantine left out; an estimate, as shards are not opened for it."""
@@ -270,8 +275,8 @@ def text(document: Mapping[str, Any], key: str) -> str | None:
 
 
 def quantity(document: Mapping[str, Any], key: str) -> float | None:
-    """A field that must be a finite number; None where it is not."""
+    """A field that must be a number of a size that one can reckon with; None where it is not."""
     value = document.get(key)
-    if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
+    if not isinstance(value, int | float) or isinstance(value, bool) or not -LARGEST <= value <= LARGEST:
         return None
     return float(value)

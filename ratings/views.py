@@ -60,7 +60,8 @@ class NetworkRow:
         step: training steps it has behind it, or None.
         games_seen: games that it was trained on, or None.
         rating: or None where it can not be compared.
-        verdict: what its gate said; {} before that.
+        verdict: whether its gate promoted it; None before that.
+        reason: why.
         promoted: whether it has been champion.
         is_champion: whether it plays now.
         is_damaged: whether its document can not be read.
@@ -72,7 +73,8 @@ class NetworkRow:
     step: float | None
     games_seen: float | None
     rating: Rating | None
-    verdict: Mapping[str, Any]
+    verdict: bool | None
+    reason: str
     promoted: bool
     is_champion: bool
     is_damaged: bool
@@ -80,7 +82,7 @@ class NetworkRow:
 
 def network_row(snapshot: Snapshot, name: str) -> NetworkRow:
     """What a list says about a network."""
-    info = snapshot.infos.get(name, {})
+    info, verdict = snapshot.infos.get(name, {}), snapshot.verdicts.get(name)
     return NetworkRow(
         name,
         text(info, "parent"),
@@ -88,7 +90,8 @@ def network_row(snapshot: Snapshot, name: str) -> NetworkRow:
         quantity(info, "step"),
         quantity(info, "games_seen"),
         snapshot.ratings.get(name),
-        snapshot.verdicts.get(name, {}),
+        verdict.get("promotes") is True if verdict is not None else None,
+        text(verdict, "reason") or "" if verdict is not None else "",
         name in snapshot.promoted,
         name == snapshot.champion,
         not info,
@@ -240,7 +243,7 @@ class Overview:
         rest: since when nobody works, or None while somebody does.
         workers: the last word of each, the freshest first.
         now: seconds since 1970, for how fresh they are.
-        last_promotion: the newest entry of the history, or None.
+        last_promotion: when the champion was promoted, in seconds since 1970, or None.
         rating: of the champion, or None.
         finals: the last closing match against each opponent.
         alarms: what is probably wrong.
@@ -252,7 +255,7 @@ class Overview:
     rest: Rest | None
     workers: Sequence[Worker]
     now: float
-    last_promotion: Mapping[str, Any] | None
+    last_promotion: float | None
     rating: Rating | None
     finals: Sequence[FinalRow]
     alarms: Sequence[str]
@@ -275,7 +278,7 @@ def overview(snapshot: Snapshot) -> Overview:
         rest_of(snapshot, now),
         sorted(snapshot.workers.values(), key=lambda worker: -worker.time),
         now,
-        snapshot.history[-1] if snapshot.history else None,
+        snapshot.last_promotion,
         snapshot.ratings.get(snapshot.champion) if snapshot.champion is not None else None,
         list(finals.values())[-MAX_FINALS:],
         list(_alarms(snapshot, now)),
@@ -291,7 +294,8 @@ def _final_row(row: Mapping[str, Any]) -> FinalRow:
 def _alarms(snapshot: Snapshot, now: float) -> list[str]:
     alarms = [
         f"{words(kind)}: {text(row, 'evidence')}; {text(row, 'advice')}"
-        for kind, row in sorted(snapshot.alarms.items())
+        for kind, row in sorted(snapshot.alarms.items(), key=str)
+        if isinstance(kind, str)
     ]
     late = [worker for worker in snapshot.workers.values() if worker.is_late(now)]
     rest = rest_of(snapshot, now)

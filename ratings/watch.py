@@ -154,7 +154,7 @@ class Watch:
         found: dict[str, Any] = {}
         with self._guarded("the champion"):
             champion = run.champion()
-            found["champion"] = champion.network if champion is not None else None
+            found["champion"] = str(champion.network) if champion is not None else None
         with self._guarded("the history"):
             found["history"] = run.history()
         for role in ("loop", "train"):
@@ -181,7 +181,8 @@ class Watch:
         with self._guarded("the quarantine"):
             survey = dataclasses.replace(survey, quarantined=run.quarantined())
         with self._guarded("the verdicts"):
-            survey = dataclasses.replace(survey, verdicts=run.verdicts())
+            verdicts = {name: verdict for name, verdict in run.verdicts().items() if isinstance(name, str)}
+            survey = dataclasses.replace(survey, verdicts=verdicts)
         self._surveyed = survey
         with self._guarded("the matches and ratings"):
             self._rate(run)
