@@ -6,6 +6,7 @@ when it belongs to another run or to another version of this program. Start at `
 """
 
 import hashlib
+import json
 import logging
 import math
 import os
@@ -21,7 +22,7 @@ from minigo.match import points_from_record
 from minigo.run import Run, RunError
 from ratings.elo import Result, Setting
 
-BOOK_VERSION: Final = 2
+BOOK_VERSION: Final = 3
 READ_TOGETHER: Final = 200  # games that are read before they are written down
 AGAIN_SECONDS: Final = 60.0  # between two readings of games that did not count: damage may have been repaired
 BUSY_SECONDS: Final = 30.0  # how long to wait for another process that writes
@@ -31,7 +32,9 @@ NO_PLAYERS: Final = "its match has no two players"
 _TABLES: Final = """
 CREATE TABLE about (run TEXT NOT NULL, version INTEGER NOT NULL);
 CREATE TABLE networks (name TEXT PRIMARY KEY, parent TEXT);
-CREATE TABLE matches (name TEXT PRIMARY KEY, kind TEXT, player TEXT, opponent TEXT, outside TEXT);
+CREATE TABLE matches (
+    name TEXT PRIMARY KEY, kind TEXT, player TEXT, opponent TEXT, outside TEXT, evaluate TEXT
+);
 CREATE TABLE games (
     path TEXT PRIMARY KEY, match TEXT NOT NULL, number INTEGER NOT NULL, black TEXT, white TEXT,
     board_size INTEGER, komi REAL, points REAL, fault TEXT NOT NULL
@@ -153,9 +156,11 @@ class Book:
                 continue
             if isinstance(spec, dict):
                 row = [_text(spec, key) for key in ("kind", "player", "opponent", "opponent_player")]
+                evaluate = spec.get("evaluate")
+                row.append(json.dumps(evaluate) if isinstance(evaluate, dict) else None)
                 rows += [(name, *row)] if row != known.get(name) else []
         with self._database:
-            self._database.executemany("INSERT OR REPLACE INTO matches VALUES (?, ?, ?, ?, ?)", rows)
+            self._database.executemany("INSERT OR REPLACE INTO matches VALUES (?, ?, ?, ?, ?, ?)", rows)
 
     def _row(self, path: str, match: str, number: int, players: Sequence[str]) -> tuple[Any, ...]:
         """One game as it is written down; `fault` says why one does not count."""
@@ -200,9 +205,9 @@ class Book:
         games: int = self._database.execute(query).fetchone()[0]
         return games // 2
 
-    def matches(self) -> list[tuple[str, str | None, str | None, str | None, str | None]]:
-        """(name, kind, player, opponent, opponent as a PLAYER) of every match, sorted."""
-        query = "SELECT name, kind, player, opponent, outside FROM matches ORDER BY name"
+    def matches(self) -> list[tuple[str, str | None, str | None, str | None, str | None, str | None]]:
+        """(name, kind, player, opponent, opponent as a PLAYER, JSON of how it is judged) of every match, sorted."""
+        query = "SELECT name, kind, player, opponent, outside, evaluate FROM matches ORDER BY name"
         return self._database.execute(query).fetchall()
 
     def games(self) -> list[tuple[str, int, float | None, str]]:

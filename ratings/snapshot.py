@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final
 
-from minigo.config import Config
+from minigo.config import Config, EvaluateConfig
 from ratings.elo import Rating
 from ratings.ladder import Ladder
 
@@ -35,6 +35,7 @@ class Match:
         outside: the opponent as a PLAYER of the command line, or None if it is a network.
         points: the player's points of each game by number: 1, 0.5 or 0; None where it does not count.
         faults: why a game does not count, by number.
+        evaluate: what the gate that judges it was told when it began; None where that is not known.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Match:
     outside: str | None
     points: Mapping[int, float | None]
     faults: Mapping[int, str]
+    evaluate: EvaluateConfig | None = None
 
     @cached_property
     def counts(self) -> tuple[int, int, int]:

@@ -8,6 +8,7 @@ is a problem that the snapshot names, and hides nothing else. Start at `Watch.lo
 
 import contextlib
 import dataclasses
+import json
 import logging
 import sqlite3
 import threading
@@ -16,7 +17,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from minigo.alarms import active_alarms
-from minigo.config import Config
+from minigo.config import Config, ConfigError, EvaluateConfig
 from minigo.run import Run, RunError
 from minigo.storage import NotFound, StorageError, storage_at
 from ratings.book import Book, open_book
@@ -309,9 +310,18 @@ def _matches(book: Book) -> dict[str, Match]:
     known = {name: row for name, *row in book.matches()}
     found = {}
     for name in sorted(known.keys() | points.keys()):
-        kind, player, opponent, outside = known.get(name, (None, None, None, None))
-        found[name] = Match(name, kind or "", player, opponent, outside, points.get(name, {}), faults.get(name, {}))
+        kind, player, opponent, outside, evaluate = known.get(name, (None,) * 5)
+        numbers, wrong = points.get(name, {}), faults.get(name, {})
+        found[name] = Match(name, kind or "", player, opponent, outside, numbers, wrong, _evaluate(evaluate))
     return found
+
+
+def _evaluate(stored: str | None) -> EvaluateConfig | None:
+    """The settings that a match was begun with; None where they are not known or not of this version."""
+    try:
+        return EvaluateConfig(**json.loads(stored)) if stored is not None else None
+    except (ConfigError, TypeError, ValueError):
+        return None
 
 
 def _shortened(problems: list[str], most: int = 8) -> list[str]:
