@@ -1,22 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """What programs ask for: tables as JSON and CSV, the state in short, Prometheus' metrics, and their description."""
 
-import json
+import itertools
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Query, Request
-from fastapi.responses import HTMLResponse, PlainTextResponse, Response
+from fastapi.responses import HTMLResponse, PlainTextResponse, Response, StreamingResponse
 from pydantic import BaseModel
 
-from minigo.documents import finite
 from ratings import tables
 from ratings.pages import AnySite
 from ratings.snapshot import Snapshot
 
-MAX_ROWS: Final = 100_000
-DEFAULT_ROWS: Final = 10_000
+MOST_ROWS: Final = 10**9
 
 TableName = Literal[
     "networks",
@@ -80,32 +78,34 @@ def status(site: AnySite) -> Status:
     return status_of(site.snapshot)
 
 
+Offset = Annotated[int, Query(ge=0, le=MOST_ROWS, description="how many rows to leave out")]
+Limit = Annotated[int | None, Query(ge=1, le=MOST_ROWS, description="how many rows to give; all, if it is not said")]
+
+
 @router.get("/api/tables/{table}.json", response_class=Response)
-def table_json(
-    site: AnySite,
-    table: TableName,
-    offset: Annotated[int, Query(ge=0, le=10**9)] = 0,
-    limit: Annotated[int, Query(ge=1, le=MAX_ROWS)] = DEFAULT_ROWS,
-) -> Response:
+def table_json(site: AnySite, table: TableName, offset: Offset = 0, limit: Limit = None) -> Response:
     """A table as JSON: `total` rows, and those from `offset` on."""
-    rows = tables.TABLES[table](site.snapshot)
-    shown = [finite(dict(row)) for row in rows[offset : offset + limit]]
-    text = json.dumps({"table": table, "total": len(rows), "offset": offset, "rows": shown})
-    return Response(text, media_type="application/json")
+    snapshot = site.snapshot
+    total = tables.count(table, snapshot)
+    rows = _cut(tables.TABLES[table](snapshot), offset, limit)
+    return StreamingResponse(tables.json_parts(table, total, offset, rows), media_type="application/json")
 
 
 @router.get("/api/tables/{table}.csv", response_class=PlainTextResponse)
-def table_csv(
-    site: AnySite,
-    table: TableName,
-    offset: Annotated[int, Query(ge=0, le=10**9)] = 0,
-    limit: Annotated[int, Query(ge=1, le=MAX_ROWS)] = DEFAULT_ROWS,
-) -> Response:
-    """A table as CSV with a header."""
-    rows = tables.TABLES[table](site.snapshot)
-    text = tables.to_csv(rows[offset : offset + limit])
-    headers = {"content-disposition": f'attachment; filename="{table}.csv"'}
-    return Response(text.encode("utf-8", "replace"), media_type="text/csv; charset=utf-8", headers=headers)
+def table_csv(site: AnySite, table: TableName, offset: Offset = 0, limit: Limit = None) -> Response:
+    """A table as CSV with a header; X-Total-Count says how many rows the whole table has."""
+    snapshot = site.snapshot
+    parts = tables.csv_parts(lambda: _cut(tables.TABLES[table](snapshot), offset, limit))
+    headers = {
+        "content-disposition": f'attachment; filename="{table}.csv"',
+        "x-total-count": str(tables.count(table, snapshot)),
+    }
+    data = (part.encode("utf-8", "replace") for part in parts)
+    return StreamingResponse(data, media_type="text/csv; charset=utf-8", headers=headers)
+
+
+def _cut(rows: Iterable[tables.Row], offset: int, limit: int | None) -> Iterator[tables.Row]:
+    return itertools.islice(rows, offset, None if limit is None else offset + limit)
 
 
 @router.get("/metrics", response_class=PlainTextResponse)
@@ -155,7 +155,7 @@ def data(request: Request, site: AnySite) -> Response:
     """Where all of this is to be had by programs."""
 
     def make(snapshot: Snapshot) -> dict[str, Any]:
-        return {"meanings": tables.MEANINGS, "counts": {n: len(rows(snapshot)) for n, rows in tables.TABLES.items()}}
+        return {"meanings": tables.MEANINGS, "counts": {name: tables.count(name, snapshot) for name in tables.TABLES}}
 
     return site.page(request, "data.html", make)
 
