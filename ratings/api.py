@@ -121,7 +121,7 @@ def _prometheus(snapshot: Snapshot, viewers: int) -> Iterator[str]:
     gauges = {
         "generation": ("Networks trained so far.", state.generation),
         "networks": ("Networks published.", state.networks),
-        "selfplay_games": ("Self-play games published.", state.games),
+        "selfplay_games": ("Self-play games published, about: full shards are assumed.", state.games),
         "match_games": ("Match games that count.", state.match_games),
         "promotions": ("Promotions, the first network included.", len(snapshot.history)),
         "last_promotion_timestamp_seconds": ("When the champion was promoted.", state.last_promotion),

@@ -84,8 +84,9 @@ EVALUATE = Command(
     summary="plays a run's candidates against its champion and promotes",
     description="""Lets each new candidate network play the champion in colour-swapped pairs from common
     openings, and promotes it if the gate says so (evaluate.gate, evaluate.threshold). Every game is stored
-    in the run. With --evaluate.gate=sprt a match ends as soon as it is clear. Waits for the next candidate
-    until it is stopped.
+    in the run. Which gate decides is fixed when the run starts (minigo loop or train with
+    --evaluate.gate=sprt: a match then ends as soon as it is clear). Waits for the next candidate until it is
+    stopped.
 
     With --launcher it only controls: the pairs are played by other processes (minigo match-pair), their games
     are read from the run, and whoever is stopped, killed or started twice loses and changes nothing.""",

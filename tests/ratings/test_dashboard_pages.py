@@ -58,6 +58,7 @@ def test_the_overview_says_how_the_run_is(asked):
     page = asked.get("/").text
 
     assert "000003" in page or "000001" in page
+    assert "<dt>Self-play games</dt><dd>about " in page  # as on the page of games: shards are not opened for it
     assert "g1" in page  # the game that is being played
     assert page.count('class="stone black"') == 3
 
