@@ -517,7 +517,15 @@ class Run:
     def verdicts(self) -> dict[str, dict[str, Any]]:
         """The verdict on each candidate that was judged."""
         paths = (path for path in self._storage.list("matches/") if path.endswith("/verdict.json"))
-        return {verdict["candidate"]: verdict for verdict in self._read_all(paths).values()}
+        found = {}
+        for path, verdict in self._read_all(paths).items():
+            if isinstance(verdict.get("candidate"), str):
+                found[verdict["candidate"]] = verdict
+            elif self._on_damage is None:
+                raise CorruptError(f"{self.url}/{path} names no candidate")
+            else:
+                self._on_damage(path, f"{self.url}/{path} names no candidate")
+        return found
 
     # Metrics, heartbeats and reports: for people; nothing above depends on them.
 

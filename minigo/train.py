@@ -25,6 +25,7 @@ from minigo.data.examples import Batch, ExampleStream
 from minigo.data.shards import RANDOM_PLAYOUTS, ShardError, ShardHeader, read_shard
 from minigo.data.window import Window, trainable_plies, window_size
 from minigo.go.record import GameRecord
+from minigo.heartbeats import Heartbeats
 from minigo.network.network import Network
 from minigo.network.precision import settled_precision
 from minigo.network.trainer import Trainer, learning_rate
@@ -48,7 +49,7 @@ class RunTrainer:
     Args:
         run: where games come from and networks go.
         trainer: what takes the steps; tests have one that costs nothing.
-        beat: called before each step.
+        beat: called before each step, and before each shard is read.
     """
 
     def __init__(self, run: Run, trainer: type[Trainer] = Trainer, beat: Callable[[], None] = lambda: None) -> None:
@@ -90,11 +91,11 @@ class RunTrainer:
             NetworkError, CorruptError: the run's checkpoint or first network is not what was stored.
         """
         if self._session is None:
-            self._session = _Session(self._run, self._trainer, self.publish_first_network())
+            self._session = _Session(self._run, self._trainer, self.publish_first_network(), self._beat)
         session, self._session = self._session, None  # dropped unless it ends in a commit
         games = session.new_games(self.new_shards())
         if games:
-            candidate = session.train(games, progress, stop, self._beat)
+            candidate = session.train(games, progress, stop)
             if candidate is None:
                 return None
         self._session = session
@@ -104,8 +105,9 @@ class RunTrainer:
 class _Session:
     """One trainer's work since it started: window, network and optimizer, and the state that they stand for."""
 
-    def __init__(self, run: Run, trainer: type[Trainer], first_network: str) -> None:
+    def __init__(self, run: Run, trainer: type[Trainer], first_network: str, beat: Callable[[], None]) -> None:
         self._run = run
+        self._beat = beat
         self._config = run.config
         self._sha256_of: dict[str, str] = {}  # weights of each network that played
         self._state = run.start_trainer()
@@ -129,6 +131,7 @@ class _Session:
         games: dict[str, list[GameRecord]] = {}
         names = set(taken)
         for path in paths:
+            self._beat()
             try:
                 if shard_stem(path) in names:
                     raise ShardError("a shard of this name has been trained on")
@@ -139,9 +142,7 @@ class _Session:
                 self._run.quarantine(path, str(error))
         return games
 
-    def train(
-        self, games: dict[str, list[GameRecord]], progress: float, stop: threading.Event, beat: Callable[[], None]
-    ) -> str | None:
+    def train(self, games: dict[str, list[GameRecord]], progress: float, stop: threading.Event) -> str | None:
         """Trains on the window with these games in it, commits and publishes; None if stopped before."""
         started, config = time.monotonic(), self._config.train
         records = [record for shard in games.values() for record in shard]
@@ -157,7 +158,7 @@ class _Session:
         rng = np.random.default_rng([self._config.seed, self._trainer.step])
         on_batch = self._watch.begin(records, self._window)
         with ExampleStream(self._window, config, rng, steps, on_batch) as batches:
-            losses = self._trainer.train(_until(batches, stop, beat), progress)
+            losses = self._trainer.train(_until(batches, stop, self._beat), progress)
         if stop.is_set():
             return None
         seconds = time.monotonic() - started
@@ -347,26 +348,32 @@ def train_worker(
     Raises:
         StaleError: another trainer has taken over.
     """
-    trainer = RunTrainer(run, beat=lambda: beat("training"))
-    trainer.publish_first_network()
     used = float(run.heartbeats().get(WORKER, {}).get("elapsed_seconds", 0.0))
     started, said = time.monotonic(), ""
-    while not stop.is_set():
-        elapsed = used + time.monotonic() - started
-        have, needed = len(trainer.new_shards()), _shards_needed(run)
-        waits = f"waiting for games: {have} of {needed} new shards, {max(0, needed - have)} missing"
-        doing = "training" if have >= needed else f"{waits} ({run.config.selfplay.games_per_shard} games each)"
-        beat(doing)
-        run.heartbeat(WORKER, {"role": "train", "doing": doing, "elapsed_seconds": round(elapsed, 1)})
-        if doing != said:
-            _log.info("%s", doing)
-            said = doing
-        if have < needed:
-            stop.wait(poll_seconds)
-            continue
-        name = trainer.train(_progress(run, elapsed), stop)
-        if name is not None:
-            _log.info("published network %s", name)
+
+    def elapsed() -> float:
+        return used + time.monotonic() - started
+
+    def details() -> dict[str, float]:
+        return {"elapsed_seconds": round(elapsed(), 1)}
+
+    with Heartbeats(run, WORKER, "train", details, beat) as say:
+        trainer = RunTrainer(run, beat=lambda: say("training"))
+        trainer.publish_first_network()
+        while not stop.is_set():
+            have, needed = len(trainer.new_shards()), _shards_needed(run)
+            waits = f"waiting for games: {have} of {needed} new shards, {max(0, needed - have)} missing"
+            doing = "training" if have >= needed else f"{waits} ({run.config.selfplay.games_per_shard} games each)"
+            say(doing)
+            if doing != said:
+                _log.info("%s", doing)
+                said = doing
+            if have < needed:
+                stop.wait(poll_seconds)
+                continue
+            name = trainer.train(_progress(run, elapsed()), stop)
+            if name is not None:
+                _log.info("published network %s", name)
 
 
 def _shards_needed(run: Run) -> int:

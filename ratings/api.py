@@ -1,22 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """What programs ask for: tables as JSON and CSV, the state in short, Prometheus' metrics, and their description."""
 
-import json
+import itertools
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Query, Request
-from fastapi.responses import HTMLResponse, PlainTextResponse, Response
+from fastapi.responses import HTMLResponse, PlainTextResponse, Response, StreamingResponse
 from pydantic import BaseModel
 
-from minigo.documents import finite
 from ratings import tables
 from ratings.pages import AnySite
 from ratings.snapshot import Snapshot
 
-MAX_ROWS: Final = 100_000
-DEFAULT_ROWS: Final = 10_000
+MOST_ROWS: Final = 10**9
 
 TableName = Literal[
     "networks",
@@ -56,7 +54,6 @@ def status_of(snapshot: Snapshot) -> Status:
     """What there is to say about a run in short."""
     speed = snapshot.speed(time.time())
     rating = snapshot.ratings.get(snapshot.champion) if snapshot.champion is not None else None
-    promoted = snapshot.history[-1].get("time") if snapshot.history else None
     return Status(
         run=snapshot.name,
         version=snapshot.version,
@@ -70,7 +67,7 @@ def status_of(snapshot: Snapshot) -> Status:
         games_per_hour=speed.games_per_hour if speed is not None else None,
         positions_per_hour=speed.positions_per_hour if speed is not None else None,
         evaluations_per_s=speed.evaluations_per_s if speed is not None else None,
-        last_promotion=float(promoted) if isinstance(promoted, int | float) else None,
+        last_promotion=snapshot.last_promotion,
         problems=list(snapshot.problems),
     )
 
@@ -81,32 +78,34 @@ def status(site: AnySite) -> Status:
     return status_of(site.snapshot)
 
 
+Offset = Annotated[int, Query(ge=0, le=MOST_ROWS, description="how many rows to leave out")]
+Limit = Annotated[int | None, Query(ge=1, le=MOST_ROWS, description="how many rows to give; all, if it is not said")]
+
+
 @router.get("/api/tables/{table}.json", response_class=Response)
-def table_json(
-    site: AnySite,
-    table: TableName,
-    offset: Annotated[int, Query(ge=0, le=10**9)] = 0,
-    limit: Annotated[int, Query(ge=1, le=MAX_ROWS)] = DEFAULT_ROWS,
-) -> Response:
+def table_json(site: AnySite, table: TableName, offset: Offset = 0, limit: Limit = None) -> Response:
     """A table as JSON: `total` rows, and those from `offset` on."""
-    rows = tables.TABLES[table](site.snapshot)
-    shown = [finite(dict(row)) for row in rows[offset : offset + limit]]
-    text = json.dumps({"table": table, "total": len(rows), "offset": offset, "rows": shown})
-    return Response(text, media_type="application/json")
+    snapshot = site.snapshot
+    total = tables.count(table, snapshot)
+    rows = _cut(tables.TABLES[table](snapshot), offset, limit)
+    return StreamingResponse(tables.json_parts(table, total, offset, rows), media_type="application/json")
 
 
 @router.get("/api/tables/{table}.csv", response_class=PlainTextResponse)
-def table_csv(
-    site: AnySite,
-    table: TableName,
-    offset: Annotated[int, Query(ge=0, le=10**9)] = 0,
-    limit: Annotated[int, Query(ge=1, le=MAX_ROWS)] = DEFAULT_ROWS,
-) -> Response:
-    """A table as CSV with a header."""
-    rows = tables.TABLES[table](site.snapshot)
-    text = tables.to_csv(rows[offset : offset + limit])
-    headers = {"content-disposition": f'attachment; filename="{table}.csv"'}
-    return Response(text.encode("utf-8", "replace"), media_type="text/csv; charset=utf-8", headers=headers)
+def table_csv(site: AnySite, table: TableName, offset: Offset = 0, limit: Limit = None) -> Response:
+    """A table as CSV with a header; X-Total-Count says how many rows the whole table has."""
+    snapshot = site.snapshot
+    parts = tables.csv_parts(lambda: _cut(tables.TABLES[table](snapshot), offset, limit))
+    headers = {
+        "content-disposition": f'attachment; filename="{table}.csv"',
+        "x-total-count": str(tables.count(table, snapshot)),
+    }
+    data = (part.encode("utf-8", "replace") for part in parts)
+    return StreamingResponse(data, media_type="text/csv; charset=utf-8", headers=headers)
+
+
+def _cut(rows: Iterable[tables.Row], offset: int, limit: int | None) -> Iterator[tables.Row]:
+    return itertools.islice(rows, offset, None if limit is None else offset + limit)
 
 
 @router.get("/metrics", response_class=PlainTextResponse)
@@ -122,7 +121,7 @@ def _prometheus(snapshot: Snapshot, viewers: int) -> Iterator[str]:
     gauges = {
         "generation": ("Networks trained so far.", state.generation),
         "networks": ("Networks published.", state.networks),
-        "selfplay_games": ("Self-play games published.", state.games),
+        "selfplay_games": ("Self-play games published, about: full shards are assumed.", state.games),
         "match_games": ("Match games that count.", state.match_games),
         "promotions": ("Promotions, the first network included.", len(snapshot.history)),
         "last_promotion_timestamp_seconds": ("When the champion was promoted.", state.last_promotion),
@@ -138,7 +137,7 @@ def _prometheus(snapshot: Snapshot, viewers: int) -> Iterator[str]:
         if value is not None:
             yield f"# HELP minigo_{name} {meaning}"
             yield f"# TYPE minigo_{name} gauge"
-            yield f"minigo_{name} {value:g}" if isinstance(value, float) else f"minigo_{name} {value}"
+            yield f"minigo_{name} {value!r}"  # all digits: a time has ten before the point
     if snapshot.workers:
         yield "# HELP minigo_worker_silence_seconds Seconds since the last word of a worker."
         yield "# TYPE minigo_worker_silence_seconds gauge"
@@ -156,7 +155,7 @@ def data(request: Request, site: AnySite) -> Response:
     """Where all of this is to be had by programs."""
 
     def make(snapshot: Snapshot) -> dict[str, Any]:
-        return {"meanings": tables.MEANINGS, "counts": {n: len(rows(snapshot)) for n, rows in tables.TABLES.items()}}
+        return {"meanings": tables.MEANINGS, "counts": {name: tables.count(name, snapshot) for name in tables.TABLES}}
 
     return site.page(request, "data.html", make)
 

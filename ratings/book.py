@@ -6,11 +6,14 @@ when it belongs to another run or to another version of this program. Start at `
 """
 
 import hashlib
+import json
 import logging
+import math
 import os
 import sqlite3
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,14 +22,19 @@ from minigo.match import points_from_record
 from minigo.run import Run, RunError
 from ratings.elo import Result, Setting
 
-BOOK_VERSION: Final = 1
+BOOK_VERSION: Final = 3
 READ_TOGETHER: Final = 200  # games that are read before they are written down
+AGAIN_SECONDS: Final = 60.0  # between two readings of games that did not count: damage may have been repaired
 BUSY_SECONDS: Final = 30.0  # how long to wait for another process that writes
+
+NO_PLAYERS: Final = "its match has no two players"
 
 _TABLES: Final = """
 CREATE TABLE about (run TEXT NOT NULL, version INTEGER NOT NULL);
 CREATE TABLE networks (name TEXT PRIMARY KEY, parent TEXT);
-CREATE TABLE matches (name TEXT PRIMARY KEY, kind TEXT, player TEXT, opponent TEXT, outside TEXT);
+CREATE TABLE matches (
+    name TEXT PRIMARY KEY, kind TEXT, player TEXT, opponent TEXT, outside TEXT, evaluate TEXT
+);
 CREATE TABLE games (
     path TEXT PRIMARY KEY, match TEXT NOT NULL, number INTEGER NOT NULL, black TEXT, white TEXT,
     board_size INTEGER, komi REAL, points REAL, fault TEXT NOT NULL
@@ -52,6 +60,9 @@ class Book:
         self._run = run
         self._identity = run.identity()
         self._database = self._opened()
+        self._next_reading = -math.inf  # of what did not count
+        self._unmatched: dict[str, tuple[str, int]] = {}  # games whose match has no two players yet, by path
+        self._warned: set[str] = set()
 
     def _opened(self) -> sqlite3.Connection:
         """The database with its tables; what is no book, or another's, is thrown away."""
@@ -81,21 +92,41 @@ class Book:
         """
         self._add_networks()
         self._add_matches()
-        known = {path for (path,) in self._database.execute("SELECT path FROM games")}
-        new = [entry for entry in self._run.all_match_games() if entry[2] not in known]
+        listed = {path: (match, number) for match, number, path in self._run.all_match_games()}
+        known = self._known(listed)
         players = {name: pair for name, *pair in self._database.execute("SELECT name, player, opponent FROM matches")}
+        missing = {path: place for path, place in listed.items() if path not in known}
+        self._unmatched = {path: place for path, place in missing.items() if not _are_two(players.get(place[0]))}
+        new = [path for path in missing if path not in self._unmatched]
         done = 0
         for start in range(0, len(new), READ_TOGETHER):
             if stop is not None and stop.is_set():
                 break
             part = new[start : start + READ_TOGETHER]
-            rows = [self._row(match, number, path, players.get(match)) for match, number, path in part]
-            with self._database:
-                self._database.executemany("INSERT OR IGNORE INTO games VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+            self._write(self._row(path, *listed[path], players[listed[path][0]]) for path in part)
             done += len(part)
             if progress is not None:
                 progress(done, len(new))
         return done
+
+    def _known(self, listed: Collection[str]) -> set[str]:
+        """The paths that need not be read; now and then, those that did not count are none of them."""
+        known = {path for (path,) in self._database.execute("SELECT path FROM games")}
+        if time.monotonic() < self._next_reading:
+            return known
+        self._next_reading = time.monotonic() + AGAIN_SECONDS
+        faulted = self.faults().keys() - self._unmatched.keys()
+        gone = [(path,) for path in faulted if path not in listed]
+        with self._database:
+            self._database.executemany("DELETE FROM games WHERE path = ?", gone)
+        return known - faulted
+
+    def _write(self, rows: Iterable[tuple[Any, ...]]) -> None:
+        """Writes down games that are new, or are not what they were."""
+        before = "SELECT * FROM games WHERE path = ?"
+        changed = [row for row in rows if self._database.execute(before, row[:1]).fetchone() != row]
+        with self._database:
+            self._database.executemany("INSERT OR REPLACE INTO games VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", changed)
 
     def _add_networks(self) -> None:
         known = {name for (name,) in self._database.execute("SELECT name FROM networks")}
@@ -110,23 +141,29 @@ class Book:
             self._database.executemany("INSERT OR IGNORE INTO networks VALUES (?, ?)", rows)
 
     def _add_matches(self) -> None:
-        known = {name for (name,) in self._database.execute("SELECT name FROM matches")}
+        """Reads the specs that are new, and again those that name no two players."""
+        known = {name: row for name, *row in self.matches()}
         rows = []
         for name in self._run.matches():
+            if name in known and _are_two(known[name][1:3]):
+                continue
             try:
-                spec = self._run.match_spec(name) if name not in known else None
+                spec = self._run.match_spec(name)
             except (RunError, KeyError) as error:
-                _log.warning("match %s is left out: %s", name, error)
+                if name not in self._warned:
+                    _log.warning("match %s is left out: %s", name, error)
+                    self._warned.add(name)
                 continue
             if isinstance(spec, dict):
-                rows.append((name, *(_text(spec, key) for key in ("kind", "player", "opponent", "opponent_player"))))
+                row = [_text(spec, key) for key in ("kind", "player", "opponent", "opponent_player")]
+                evaluate = spec.get("evaluate")
+                row.append(json.dumps(evaluate) if isinstance(evaluate, dict) else None)
+                rows += [(name, *row)] if row != known.get(name) else []
         with self._database:
-            self._database.executemany("INSERT OR IGNORE INTO matches VALUES (?, ?, ?, ?, ?)", rows)
+            self._database.executemany("INSERT OR REPLACE INTO matches VALUES (?, ?, ?, ?, ?, ?)", rows)
 
-    def _row(self, match: str, number: int, path: str, players: list[str | None] | None) -> tuple[Any, ...]:
+    def _row(self, path: str, match: str, number: int, players: Sequence[str]) -> tuple[Any, ...]:
         """One game as it is written down; `fault` says why one does not count."""
-        if players is None or None in players or players[0] == players[1]:
-            return (path, match, number, None, None, None, None, None, "its match has no two players")
         try:
             _, records = read_shard(self._run.read(path))
         except ShardError as error:
@@ -136,6 +173,12 @@ class Book:
         black, white = players if number % 2 == 0 else reversed(players)
         of_black = points if number % 2 == 0 else 1 - points
         return (path, match, number, black, white, record.board_size, record.komi, of_black, "")
+
+    @property
+    def state(self) -> tuple[Any, ...]:
+        """What changes whenever anything in the book does, whoever writes: this process or another one."""
+        version = self._database.execute("PRAGMA data_version").fetchone()  # of what others have written
+        return version, self._database.total_changes, tuple(self._unmatched)
 
     def results(self) -> list[Result]:
         """All games that count, added up; always in the same order."""
@@ -162,19 +205,20 @@ class Book:
         games: int = self._database.execute(query).fetchone()[0]
         return games // 2
 
-    def matches(self) -> list[tuple[str, str | None, str | None, str | None, str | None]]:
-        """(name, kind, player, opponent, opponent as a PLAYER) of every match, sorted."""
-        query = "SELECT name, kind, player, opponent, outside FROM matches ORDER BY name"
+    def matches(self) -> list[tuple[str, str | None, str | None, str | None, str | None, str | None]]:
+        """(name, kind, player, opponent, opponent as a PLAYER, JSON of how it is judged) of every match, sorted."""
+        query = "SELECT name, kind, player, opponent, outside, evaluate FROM matches ORDER BY name"
         return self._database.execute(query).fetchall()
 
     def games(self) -> list[tuple[str, int, float | None, str]]:
         """(match, number, points of Black, fault) of every game, sorted; without a fault there are points."""
-        query = "SELECT match, number, points, fault FROM games ORDER BY match, number"
-        return self._database.execute(query).fetchall()
+        rows = self._database.execute("SELECT match, number, points, fault FROM games").fetchall()
+        return sorted([*rows, *((match, number, None, NO_PLAYERS) for match, number in self._unmatched.values())])
 
     def faults(self) -> dict[str, str]:
         """Games that do not count, by path, and why."""
-        return dict(self._database.execute("SELECT path, fault FROM games WHERE fault != '' ORDER BY path"))
+        found = dict(self._database.execute("SELECT path, fault FROM games WHERE fault != ''"))
+        return dict(sorted({**found, **dict.fromkeys(self._unmatched, NO_PLAYERS)}.items()))
 
     def clear(self) -> None:
         """Forgets everything; the next `update` reads every record again."""
@@ -211,6 +255,10 @@ def _default_path(url: str) -> Path:
     folder = Path(cache) if cache else Path.home() / ".cache"
     absolute = url if "://" in url else str(Path(url).resolve())
     return folder / "minigo" / "ratings" / f"{hashlib.sha256(absolute.encode()).hexdigest()[:24]}.sqlite"
+
+
+def _are_two(players: Sequence[str | None] | None) -> bool:
+    return players is not None and None not in players and players[0] != players[1]
 
 
 def _text(spec: dict[str, Any], key: str) -> str | None:

@@ -158,18 +158,18 @@ async def _asked(app: FastAPI, target: str) -> tuple[int, str, bytes]:
         "client": ("127.0.0.1", 0),
         "server": ("127.0.0.1", 80),
     }
-    status, kind, body = 0, "", b""
+    status, kind, body = 0, "", bytearray()
 
     async def receive() -> dict[str, Any]:
         return {"type": "http.request", "body": b"", "more_body": False}
 
     async def send(message: Any) -> None:
-        nonlocal status, kind, body
+        nonlocal status, kind
         if message["type"] == "http.response.start":
             status = message["status"]
             kind = next((value.decode() for name, value in message["headers"] if name == b"content-type"), "")
         else:
-            body += message.get("body", b"")
+            body.extend(message.get("body", b""))
 
     await app(scope, receive, send)
-    return status, kind, body
+    return status, kind, bytes(body)

@@ -3,6 +3,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator
 from typing import Any, Final
 
@@ -61,7 +62,7 @@ async def _stream(watch: Watch, viewers: Viewers) -> AsyncIterator[str]:
 
 def seen(snapshot: Snapshot) -> dict[str, Any]:
     """What an event says."""
-    told = (worker.game for worker in sorted(snapshot.workers.values(), key=lambda worker: -worker.time))
+    told = (worker.game for worker in snapshot.active_workers(time.time()))
     game = next((live_game(game) for game in told if game is not None), None)
     if game is not None:
         del game["stones"]

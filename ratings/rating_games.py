@@ -8,6 +8,7 @@ business of `ratings.pairing`. Start at `RatingGames`.
 import dataclasses
 import functools
 import logging
+import re
 import sqlite3
 import threading
 import zlib
@@ -26,7 +27,14 @@ from ratings.pairing import Matchup, plan_pairs
 
 PAIRS_TOGETHER: Final = 4  # of one matchup: networks play these at once, and loading one takes longer than a game
 
+OUTSIDE_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")  # a part of the names of its matches
+
 _log = logging.getLogger(__name__)
+
+
+def is_outside_name(name: str) -> bool:
+    """Whether an outside player may have this name; numbers are networks."""
+    return OUTSIDE_NAME.fullmatch(name) is not None and not name.isdigit()
 
 
 class RatingGames:
@@ -192,6 +200,8 @@ class RatingGames:
                 raise RunError(f"{name} is {known[name]} in {self._run.url}, got {player}: give it another name")
             if name in self._book.parents() or name.isdigit():
                 raise RunError(f"an outside player must not be named like a network, got {name}")
+            if not is_outside_name(name):
+                raise RunError(f"the name of an outside player must be letters, digits, '.', '_' and '-', got {name!r}")
 
     def _is_stopped(self) -> bool:
         return self._stop is not None and self._stop.is_set()

@@ -91,6 +91,7 @@ class GateView:
         pairs: (points of the pair, how many) for each category.
         progress: what the gate looks at, after each pair.
         is_decided: whether there is a verdict.
+        promotes: what it says.
     """
 
     match: Match
@@ -99,6 +100,7 @@ class GateView:
     pairs: Sequence[tuple[str, float]]
     progress: Chart
     is_decided: bool
+    promotes: bool
 
 
 def gate_view(snapshot: Snapshot) -> GateView | None:
@@ -111,8 +113,10 @@ def gate_view(snapshot: Snapshot) -> GateView | None:
 
 
 def gate_match(snapshot: Snapshot, match: Match) -> GateView:
-    """One match as the run's gate sees it."""
-    config = snapshot.config.evaluate if snapshot.config is not None else None
+    """One match as its gate sees it: that of the settings it began with, or else that of the run."""
+    config = match.evaluate
+    if config is None and snapshot.config is not None:
+        config = snapshot.config.evaluate
     gate = gate_from_config(config) if config is not None else None
     points = dict(match.points)
     score = gate.counted(points) if gate is not None else Score.of(points.items())
@@ -127,15 +131,17 @@ def gate_match(snapshot: Snapshot, match: Match) -> GateView:
         progress = _share_chart(points, None)
     names = ("0", "½", "1", "1½", "2")
     pairs = [(name, weight) for name, weight in zip(names, score.pairs, strict=True)]
-    return GateView(match, words, score, pairs, progress, match.player in snapshot.verdicts)
+    verdict = snapshot.verdicts.get(match.player or "")
+    promotes = verdict is not None and verdict.get("promotes") is True
+    return GateView(match, words, score, pairs, progress, verdict is not None, promotes)
 
 
 def _ratio_chart(gate: SprtGate, points: Mapping[int, float | None]) -> Chart:
+    """The ratio after each pair that counts: whole ones, in their order, up to the one that ends the test."""
     weights = [0.0] * len(PAIR_SCORES)
     ratios = [0.0]
-    for pair in range((max(points, default=-1) + 1) // 2):
-        twins = [points.get(2 * pair), points.get(2 * pair + 1)]
-        valid = [value for value in twins if value is not None]
+    for pair in range(gate.counted(points).games // 2):
+        valid = [value for index in (2 * pair, 2 * pair + 1) if (value := points[index]) is not None]
         if valid:
             weights[round(4 * sum(valid) / len(valid))] += len(valid) / 2
         ratios.append(log_likelihood_ratio(tuple(weights), gate.elo0, gate.elo1))

@@ -5,6 +5,7 @@ It only reads the run. What the pages show is made from the `Snapshot` that `rat
 `create_app`.
 """
 
+import asyncio
 import functools
 import gzip
 import hashlib
@@ -68,6 +69,7 @@ def create_app(watch: Watch, *, hosts: Collection[str] = (), play: APIRouter | N
     app.state.site = Site(watch, app.state.renderer)
     app.state.viewers = Viewers()
     app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=4)
+    app.add_middleware(Heads)
     app.add_middleware(Guard, hosts=hosts)
     app.add_exception_handler(HTTPException, _refused)
     app.add_exception_handler(RequestValidationError, _misunderstood)
@@ -122,6 +124,37 @@ class Guard:
 
 
 _MISDIRECTED: Final = PlainTextResponse("this dashboard is asked for by its address, or as localhost\n", 421)
+
+
+class Heads:
+    """Answers HEAD as GET is answered, without the body.
+
+    Args:
+        app: what answers GET.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers one request."""
+        if scope["type"] != "http" or scope["method"] != "HEAD":
+            await self._app(scope, receive, send)
+            return
+        has_begun = asyncio.Event()
+
+        async def gone() -> Message:
+            await has_begun.wait()  # an endless answer ends when nobody listens any more
+            return {"type": "http.disconnect"}
+
+        async def send_head(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                await send(message)
+                await send({"type": "http.response.body", "body": b""})
+                has_begun.set()
+
+        asgi = {**scope.get("asgi", {}), "spec_version": "2.0"}  # by which a stream asks whether somebody listens
+        await self._app({**scope, "method": "GET", "asgi": asgi}, gone, send_head)
 
 
 def wants_json(request: Request) -> bool:

@@ -5,20 +5,22 @@ What it holds is what the run says; a run may be damaged or foreign, so nothing 
 `text` and `quantity`. How a snapshot is made is the business of `ratings.watch`.
 """
 
-import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final
 
-from minigo.config import Config
+from minigo.config import Config, EvaluateConfig
 from ratings.elo import Rating
 from ratings.ladder import Ladder
 
-FRESH_SECONDS: Final = 60.0  # a worker that has said nothing for so long is late; they speak every ten seconds
+FRESH_SECONDS: Final = 150.0  # a worker that has said nothing for so long is late; in a bucket they speak once a minute
+ENDS: Final = ("stopped", "finished")  # the last words of a worker that has ended as it should
 NETWORK_NAME: Final = re.compile(r"[0-9]{1,9}")
+LARGEST: Final = 1e15  # of a number that is believed
 RATE_SECONDS: Final = 900.0  # speeds are means over the last so many seconds of work
+SHORTEST_SECONDS: Final = 0.01  # of work that a speed is taken from
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,7 @@ class Match:
         outside: the opponent as a PLAYER of the command line, or None if it is a network.
         points: the player's points of each game by number: 1, 0.5 or 0; None where it does not count.
         faults: why a game does not count, by number.
+        evaluate: what the gate that judges it was told when it began; None where that is not known.
     """
 
     name: str
@@ -42,6 +45,7 @@ class Match:
     outside: str | None
     points: Mapping[int, float | None]
     faults: Mapping[int, str]
+    evaluate: EvaluateConfig | None = None
 
     @cached_property
     def counts(self) -> tuple[int, int, int]:
@@ -90,9 +94,18 @@ class Worker:
         """Whether it has played long enough for its speed to mean something."""
         return self.seconds > 5 and bool(quantity(self.counts, "games"))
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether it has said that it works no more."""
+        return self.status in ENDS
+
     def is_late(self, now: float) -> bool:
         """Whether it has been silent for longer than a living worker is."""
-        return now - self.time > FRESH_SECONDS
+        return not self.has_ended and now - self.time > FRESH_SECONDS
+
+    def is_active(self, now: float) -> bool:
+        """Whether it works, as far as it says."""
+        return not self.has_ended and not self.is_late(now)
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,6 +163,11 @@ class Snapshot:
         """Networks trained so far."""
         return max(0, len(self.networks) - 1)
 
+    @property
+    def last_promotion(self) -> float | None:
+        """When the champion was promoted, in seconds since 1970; None where that is not known."""
+        return quantity(self.history[-1], "time") if self.history else None
+
     @cached_property
     def games(self) -> int:
         """Self-play games, those of shards in quarantine left out; an estimate, as shards are not opened for it."""
@@ -201,24 +219,37 @@ class Snapshot:
         """The loop's rows of one kind: "selfplay", "opening" or "final"."""
         return [row for row in self.loop if row.get("kind") == kind]
 
-    def speed(self, now: float) -> Speed | None:
-        """The speed of self-play; None where nobody tells it.
+    def active_workers(self, now: float) -> list[Worker]:
+        """The workers that work now, the one that spoke last first.
 
         Args:
             now: seconds since 1970.
         """
-        living = [worker for worker in self.workers.values() if not worker.is_late(now)]
-        rates = [_speed(worker.counts, worker.seconds) for worker in living if worker.tells_speed]
-        if not rates:
-            return self._measured_speed()
-        return Speed(
-            sum(rate.games_per_hour for rate in rates),
-            sum(rate.positions_per_hour for rate in rates),
-            sum(rate.evaluations_per_s for rate in rates),
-        )
+        active = [worker for worker in self.workers.values() if worker.is_active(now)]
+        return sorted(active, key=lambda worker: -worker.time)
 
-    def _measured_speed(self) -> Speed | None:
-        """That of the last rows of the loop's metrics."""
+    def speed(self, now: float) -> Speed | None:
+        """The speed of self-play; None where nobody who works now tells it.
+
+        Args:
+            now: seconds since 1970.
+        """
+        active = self.active_workers(now)
+        rates = [_speed(worker.counts, worker.seconds) for worker in active if worker.tells_speed]
+        if rates:
+            return Speed(
+                sum(rate.games_per_hour for rate in rates),
+                sum(rate.positions_per_hour for rate in rates),
+                sum(rate.evaluations_per_s for rate in rates),
+            )
+        rows = self.of_kind("selfplay")
+        is_recent = bool(rows) and now - (quantity(rows[-1], "time") or 0.0) < RATE_SECONDS
+        plays = any(worker.counts or worker.game is not None for worker in active)
+        return self.measured_speed if is_recent and plays else None
+
+    @cached_property
+    def measured_speed(self) -> Speed | None:
+        """The speed in the last rows of the loop's metrics, however old they are; None where there are none."""
         totals, seconds = {"games": 0.0, "positions": 0.0, "evaluations": 0.0}, 0.0
         for row in reversed(self.of_kind("selfplay")):
             if seconds > RATE_SECONDS or row.get("network") == "random":
@@ -226,7 +257,7 @@ class Snapshot:
             for name in totals:
                 totals[name] += quantity(row, name) or 0.0
             seconds += quantity(row, "seconds") or 0.0
-        return _speed(totals, seconds) if seconds > 0 else None
+        return _speed(totals, seconds) if seconds >= SHORTEST_SECONDS else None
 
 
 def _speed(counts: Mapping[str, Any], seconds: float) -> Speed:
@@ -246,8 +277,8 @@ def text(document: Mapping[str, Any], key: str) -> str | None:
 
 
 def quantity(document: Mapping[str, Any], key: str) -> float | None:
-    """A field that must be a finite number; None where it is not."""
+    """A field that must be a number of a size that one can reckon with; None where it is not."""
     value = document.get(key)
-    if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
+    if not isinstance(value, int | float) or isinstance(value, bool) or not -LARGEST <= value <= LARGEST:
         return None
     return float(value)

@@ -15,6 +15,7 @@ from ratings.snapshot import Snapshot, generation_of, quantity, text
 
 HEADS: Final = {"policy": "nats", "value": "nats", "score": "points, Huber", "ownership": "squared error"}
 SHOWN_PROBES: Final = 12
+LEAST_LOSS: Final = 1e-9  # that a gap can be a share of
 
 
 def training_charts(snapshot: Snapshot) -> list[Chart]:
@@ -71,7 +72,9 @@ def _gap_chart(rows: Sequence[Mapping[str, Any]]) -> Chart:
             (quantity(row, "step"), quantity(row, f"{head}_loss"), quantity(row, f"holdout_{head}_loss"))
             for row in rows
         ]
-        known = [(x, a, b) for x, a, b in triples if x is not None and a is not None and b is not None and a > 0]
+        known = [
+            (x, a, b) for x, a, b in triples if x is not None and a is not None and b is not None and a > LEAST_LOSS
+        ]
         series.append(Series(head, [x for x, _, _ in known], [100 * (b - a) / a for _, a, b in known], tone=tone))
     title = "Held-out gap: how much larger the loss is on games never trained on"
     return Chart("gap", title, "step", "% of the training loss", series, [Level("", 0.0)])
@@ -80,7 +83,9 @@ def _gap_chart(rows: Sequence[Mapping[str, Any]]) -> Chart:
 def _replay_chart(rows: Sequence[Mapping[str, Any]], config: Config | None) -> Chart:
     known = [(quantity(row, "step"), quantity(row, "steps"), quantity(row, "new_positions")) for row in rows]
     batch = config.train.batch_size if config is not None else 0
-    points = [(x, steps * batch / new) for x, steps, new in known if x is not None and steps and new and batch]
+    points = [
+        (x, steps * batch / new) for x, steps, new in known if x is not None and steps and new is not None and new >= 1
+    ]
     series = [Series("replay ratio", [x for x, _ in points], [y for _, y in points])]
     levels = [Level("configured", config.train.replay_ratio)] if config is not None else []
     title = "Replay ratio: examples trained on for each new position"

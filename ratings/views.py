@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
 
 from minigo.alarms import words
+from minigo.status import duration
 from ratings.charts import Chart
 from ratings.elo import Rating
 from ratings.rating_views import elo_chart
-from ratings.snapshot import Match, Snapshot, Speed, Worker, quantity, text
+from ratings.snapshot import FRESH_SECONDS, Match, Snapshot, Speed, Worker, quantity, text
 
 PAGE_ROWS: Final = 50
 SORTS: Final = ("number", "elo", "games")
@@ -59,7 +60,8 @@ class NetworkRow:
         step: training steps it has behind it, or None.
         games_seen: games that it was trained on, or None.
         rating: or None where it can not be compared.
-        verdict: what its gate said; {} before that.
+        verdict: whether its gate promoted it; None before that.
+        reason: why.
         promoted: whether it has been champion.
         is_champion: whether it plays now.
         is_damaged: whether its document can not be read.
@@ -71,7 +73,8 @@ class NetworkRow:
     step: float | None
     games_seen: float | None
     rating: Rating | None
-    verdict: Mapping[str, Any]
+    verdict: bool | None
+    reason: str
     promoted: bool
     is_champion: bool
     is_damaged: bool
@@ -79,7 +82,7 @@ class NetworkRow:
 
 def network_row(snapshot: Snapshot, name: str) -> NetworkRow:
     """What a list says about a network."""
-    info = snapshot.infos.get(name, {})
+    info, verdict = snapshot.infos.get(name, {}), snapshot.verdicts.get(name)
     return NetworkRow(
         name,
         text(info, "parent"),
@@ -87,7 +90,8 @@ def network_row(snapshot: Snapshot, name: str) -> NetworkRow:
         quantity(info, "step"),
         quantity(info, "games_seen"),
         snapshot.ratings.get(name),
-        snapshot.verdicts.get(name, {}),
+        verdict.get("promotes") is True if verdict is not None else None,
+        text(verdict, "reason") or "" if verdict is not None else "",
         name in snapshot.promoted,
         name == snapshot.champion,
         not info,
@@ -203,14 +207,43 @@ class FinalRow:
 
 
 @dataclass(frozen=True)
+class Rest:
+    """A run that nobody works on.
+
+    Attributes:
+        how: "stopped", "finished", or "silent" where nobody said that it ended.
+        since: of the last word, in seconds since 1970.
+    """
+
+    how: str
+    since: float
+
+
+def rest_of(snapshot: Snapshot, now: float) -> Rest | None:
+    """Since when nobody works on a run; None while somebody does, or before anybody has.
+
+    Args:
+        snapshot: of the run.
+        now: seconds since 1970.
+    """
+    if not snapshot.workers or snapshot.active_workers(now):
+        return None
+    last = max(snapshot.workers.values(), key=lambda worker: worker.time)
+    ended = [worker for worker in snapshot.workers.values() if worker.has_ended]
+    return Rest(max(ended, key=lambda worker: worker.time).status if ended else "silent", last.time)
+
+
+@dataclass(frozen=True)
 class Overview:
     """The first page.
 
     Attributes:
-        speed: of self-play, or None.
+        speed: of self-play now, or None.
+        measured: the speed that was measured last, or None.
+        rest: since when nobody works, or None while somebody does.
         workers: the last word of each, the freshest first.
         now: seconds since 1970, for how fresh they are.
-        last_promotion: the newest entry of the history, or None.
+        last_promotion: when the champion was promoted, in seconds since 1970, or None.
         rating: of the champion, or None.
         finals: the last closing match against each opponent.
         alarms: what is probably wrong.
@@ -218,9 +251,11 @@ class Overview:
     """
 
     speed: Speed | None
+    measured: Speed | None
+    rest: Rest | None
     workers: Sequence[Worker]
     now: float
-    last_promotion: Mapping[str, Any] | None
+    last_promotion: float | None
     rating: Rating | None
     finals: Sequence[FinalRow]
     alarms: Sequence[str]
@@ -229,7 +264,8 @@ class Overview:
     @property
     def game(self) -> Mapping[str, Any] | None:
         """A game that is being played, as a heartbeat tells it."""
-        return next((worker.game for worker in self.workers if worker.game is not None), None)
+        active = (worker for worker in self.workers if worker.is_active(self.now))
+        return next((worker.game for worker in active if worker.game is not None), None)
 
 
 def overview(snapshot: Snapshot) -> Overview:
@@ -238,9 +274,11 @@ def overview(snapshot: Snapshot) -> Overview:
     finals = {text(row, "opponent") or "": _final_row(row) for row in snapshot.of_kind("final")}
     return Overview(
         snapshot.speed(now),
+        snapshot.measured_speed,
+        rest_of(snapshot, now),
         sorted(snapshot.workers.values(), key=lambda worker: -worker.time),
         now,
-        snapshot.history[-1] if snapshot.history else None,
+        snapshot.last_promotion,
         snapshot.ratings.get(snapshot.champion) if snapshot.champion is not None else None,
         list(finals.values())[-MAX_FINALS:],
         list(_alarms(snapshot, now)),
@@ -256,11 +294,18 @@ def _final_row(row: Mapping[str, Any]) -> FinalRow:
 def _alarms(snapshot: Snapshot, now: float) -> list[str]:
     alarms = [
         f"{words(kind)}: {text(row, 'evidence')}; {text(row, 'advice')}"
-        for kind, row in sorted(snapshot.alarms.items())
+        for kind, row in sorted(snapshot.alarms.items(), key=str)
+        if isinstance(kind, str)
     ]
-    late = [worker.name for worker in snapshot.workers.values() if worker.is_late(now)]
-    if late and len(late) < len(snapshot.workers):
-        alarms.append(f"{len(late)} of {len(snapshot.workers)} workers have said nothing for a minute")
+    late = [worker for worker in snapshot.workers.values() if worker.is_late(now)]
+    rest = rest_of(snapshot, now)
+    if rest is not None and rest.how == "silent":
+        silence = duration(max(0.0, now - rest.since))
+        alarms.append(f"nobody works on this run: the last word came {silence} ago, and none says that it ended")
+    elif late:
+        alarms.append(
+            f"{len(late)} of {len(snapshot.workers)} workers have been silent for {FRESH_SECONDS:g} s or more"
+        )
     if snapshot.quarantined:
         alarms.append(f"{len(snapshot.quarantined)} files failed their checks and are in quarantine")
     return alarms

@@ -8,6 +8,7 @@ is a problem that the snapshot names, and hides nothing else. Start at `Watch.lo
 
 import contextlib
 import dataclasses
+import json
 import logging
 import sqlite3
 import threading
@@ -16,9 +17,9 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from minigo.alarms import active_alarms
-from minigo.config import Config
+from minigo.config import Config, ConfigError, EvaluateConfig
 from minigo.run import Run, RunError
-from minigo.storage import StorageError, storage_at
+from minigo.storage import NotFound, StorageError, storage_at
 from ratings.book import Book, open_book
 from ratings.ladder import fit_ladder
 from ratings.snapshot import Match, Snapshot, Worker, quantity, text
@@ -45,12 +46,13 @@ class Watch:
         self._look_seconds = look_seconds
         self._snapshot = Snapshot(url, url.rstrip("/").rpartition("/")[2] or url)
         self._run: Run | None = None
+        self._identity: str | None = None  # of the run, once it is open
         self._book: Book | None = None
         self._faults: dict[str, str] = {}  # of the last look, and of the last survey, by what they are about
         self._survey_faults: dict[str, str] = {}
         self._surveyed = _Survey()
         self._next_survey = -float("inf")
-        self._rated: Any = None  # what the matches and ratings were made from
+        self._rated: Any = None  # the state of the book that the matches and ratings were made from
         self._seen: Any = None
         self._ended = threading.Event()
         self._thread: threading.Thread | None = None
@@ -99,10 +101,13 @@ class Watch:
             survey: also at what takes longer, though it may not be time for it.
         """
         self._faults = {}
+        is_survey = survey or time.monotonic() >= self._next_survey
         with self._guarded("the run"):
+            if is_survey:
+                self._forget_if_replaced()
             self._open()
         if self._run is not None:
-            if survey or time.monotonic() >= self._next_survey:
+            if is_survey:
                 began = time.monotonic()
                 self._survey(self._run)
                 took = time.monotonic() - began
@@ -112,6 +117,23 @@ class Watch:
         else:
             self._publish({})
         return self._snapshot
+
+    def _forget_if_replaced(self) -> None:
+        """Starts afresh where another run has taken the place of the one that was opened, or it is gone."""
+        if self._run is None or self._identity is None:
+            return
+        try:
+            if self._run.identity() == self._identity:
+                return
+        except NotFound:
+            pass
+        _log.warning("%s is not the run that it was: looking at it afresh", self.url)
+        if self._book is not None:
+            self._book.close()
+        self._run = self._book = self._identity = self._rated = None
+        self._surveyed, self._survey_faults = _Survey(), {}
+        before = self._snapshot
+        self._snapshot = Snapshot(before.url, before.name, before.version)
 
     def _open(self) -> None:
         """Opens the run; one whose settings can not be read is shown as far as that goes without them."""
@@ -125,6 +147,7 @@ class Watch:
             if self._run is None and next(storage.list(""), None) is not None:
                 self._run = Run(storage, Config(), self._note)
             return
+        self._identity = self._run.identity()
         self._surveyed = dataclasses.replace(self._surveyed, config=self._run.config, about=self._run.about())
 
     def _quick_look(self, run: Run) -> dict[str, Any]:
@@ -132,7 +155,7 @@ class Watch:
         found: dict[str, Any] = {}
         with self._guarded("the champion"):
             champion = run.champion()
-            found["champion"] = champion.network if champion is not None else None
+            found["champion"] = str(champion.network) if champion is not None else None
         with self._guarded("the history"):
             found["history"] = run.history()
         for role in ("loop", "train"):
@@ -159,7 +182,8 @@ class Watch:
         with self._guarded("the quarantine"):
             survey = dataclasses.replace(survey, quarantined=run.quarantined())
         with self._guarded("the verdicts"):
-            survey = dataclasses.replace(survey, verdicts=run.verdicts())
+            verdicts = {name: verdict for name, verdict in run.verdicts().items() if isinstance(name, str)}
+            survey = dataclasses.replace(survey, verdicts=verdicts)
         self._surveyed = survey
         with self._guarded("the matches and ratings"):
             self._rate(run)
@@ -184,11 +208,10 @@ class Watch:
             if time.monotonic() > deadline or self._ended.is_set():
                 late.set()
 
-        new = self._book.update(progress=tell, stop=late)
-        survey, left = self._surveyed, progress[1] - progress[0]
-        what_counts = (survey.networks, len(self._book.matches()))
-        if new or what_counts != self._rated:
-            self._rated = what_counts
+        self._book.update(progress=tell, stop=late)
+        survey, left, state = self._surveyed, progress[1] - progress[0], self._book.state
+        if state != self._rated:  # another process may have read what is new
+            self._rated = state
             ladder = fit_ladder(self._book, run.config.game.board_size)
             survey = dataclasses.replace(survey, matches=_matches(self._book), ladder=ladder)
         notices = (f"{left:,} match games have yet to be read; ratings are without them",) if left else ()
@@ -209,7 +232,8 @@ class Watch:
 
     @staticmethod
     def _key(snapshot: Snapshot) -> Any:
-        """What a change of makes another version."""
+        """What a change of makes another version; that a worker falls silent is a change, too."""
+        now = time.time()
         return (
             snapshot.networks,
             snapshot.champion,
@@ -218,7 +242,7 @@ class Watch:
             len(snapshot.verdicts),
             len(snapshot.loop),
             len(snapshot.train),
-            sorted((worker.name, worker.time) for worker in snapshot.workers.values()),
+            sorted((worker.name, worker.time, worker.is_active(now)) for worker in snapshot.workers.values()),
             len(snapshot.shards),
             len(snapshot.holdout),
             len(snapshot.quarantined),
@@ -286,9 +310,18 @@ def _matches(book: Book) -> dict[str, Match]:
     known = {name: row for name, *row in book.matches()}
     found = {}
     for name in sorted(known.keys() | points.keys()):
-        kind, player, opponent, outside = known.get(name, (None, None, None, None))
-        found[name] = Match(name, kind or "", player, opponent, outside, points.get(name, {}), faults.get(name, {}))
+        kind, player, opponent, outside, evaluate = known.get(name, (None,) * 5)
+        numbers, wrong = points.get(name, {}), faults.get(name, {})
+        found[name] = Match(name, kind or "", player, opponent, outside, numbers, wrong, _evaluate(evaluate))
     return found
+
+
+def _evaluate(stored: str | None) -> EvaluateConfig | None:
+    """The settings that a match was begun with; None where they are not known or not of this version."""
+    try:
+        return EvaluateConfig(**json.loads(stored)) if stored is not None else None
+    except (ConfigError, TypeError, ValueError):
+        return None
 
 
 def _shortened(problems: list[str], most: int = 8) -> list[str]:

@@ -32,6 +32,7 @@ PROGRAMS = (
     "minigo.evaluate",
     "minigo.engines.*",
     "minigo.alarms",
+    "minigo.heartbeats",
 )
 LEARNING = (*PROGRAMS, "minigo.inference.*", "minigo.network.*", "minigo.train", "minigo.watch")
 ALL_BUT_ROOTS = (
@@ -82,6 +83,7 @@ LAYERS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "minigo.evaluate": (PROGRAMS, ("numpy",)),
     "minigo.engines": (PROGRAMS, ("numpy",)),
     "minigo.alarms": (DATA, ("numpy",)),
+    "minigo.heartbeats": (DATA, ()),
     "minigo.watch": ((*DATA, "minigo.alarms"), ("numpy",)),
     "minigo.train": (LEARNING, ("numpy", "keras", "tensorflow")),
     "minigo.benchmark": ((*LEARNING, "minigo.doctor"), ("numpy",)),

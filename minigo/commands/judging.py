@@ -43,8 +43,8 @@ def _evaluate(values: FlagValues, stop: Event) -> int:
 
         run = evaluation.run
         load = patient_loader(evaluator_loader(run.config), stop)
-        with _launcher(values) as launcher:
-            evaluate_worker(run, load, stop, launcher=launcher, beat=evaluation.heartbeats())
+        with _launcher(values) as launcher, evaluation.heartbeats() as beat:
+            evaluate_worker(run, load, stop, launcher=launcher, beat=beat)
     return 0
 
 
@@ -83,8 +83,9 @@ EVALUATE = Command(
     summary="plays a run's candidates against its champion and promotes",
     description="""Lets each new candidate network play the champion in colour-swapped pairs from common
     openings, and promotes it if the gate says so (evaluate.gate, evaluate.threshold). Every game is stored
-    in the run. With --evaluate.gate=sprt a match ends as soon as it is clear. Waits for the next candidate
-    until it is stopped.
+    in the run. Which gate decides is fixed when the run starts (minigo loop or train with
+    --evaluate.gate=sprt: a match then ends as soon as it is clear). Waits for the next candidate until it is
+    stopped.
 
     With --launcher it only controls: the pairs are played by other processes (minigo match-pair), their games
     are read from the run, and whoever is stopped, killed or started twice loses and changes nothing.""",

@@ -133,7 +133,7 @@ def _selfplay(values: FlagValues, stop: Event) -> int:
                 last = progress.evaluations + progress.games
                 tell(text)
 
-        with StatusDisplay(describe, publish):
+        with tell, StatusDisplay(describe, publish):
             play_worker(
                 run,
                 worker.worker,

@@ -3,8 +3,11 @@
 
 import json
 import logging
+import math
+import shlex
+from collections.abc import Sequence
 from threading import Event
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from absl.flags import DEFINE_boolean, DEFINE_integer, DEFINE_multi_string, DEFINE_string, FlagValues
 
@@ -20,11 +23,20 @@ if TYPE_CHECKING:
     from ratings.ladder import Ladder
     from ratings.pairing import Matchup
 
+MAX_ELO: Final = 10_000.0  # of an anchor
+
+_T = TypeVar("_T")
+
 
 def _define_rate(values: FlagValues) -> None:
     define_role(values)
     DEFINE_integer("games", 32, "rating games to play; 0: only refit", lower_bound=0, flag_values=values)
-    DEFINE_multi_string("opponent", None, "NAME=PLAYER, an outside player to meet; may be repeated", flag_values=values)
+    DEFINE_multi_string(
+        "opponent",
+        None,
+        "NAME=PLAYER, an outside player to meet; NAME alone: one that the run has met, or gnugo; may be repeated",
+        flag_values=values,
+    )
     DEFINE_multi_string(
         "anchor",
         None,
@@ -37,8 +49,10 @@ def _define_rate(values: FlagValues) -> None:
 
 
 def _rate(values: FlagValues, stop: Event) -> int:
-    outside = dict(_named(text, "opponent", "PLAYER") for text in values.opponent or ())
-    anchors = {name: _elo(text, name) for name, text in (_named(t, "anchor", "ELO") for t in values.anchor or ())}
+    if values.rebuild and (values.opponent or values["games"].present):
+        raise UsageError("rebuild plays nothing, so that --opponent and --games have no meaning with it")
+    outside = _distinct("opponent", [_opponent(text) for text in values.opponent or ()])
+    anchors = _distinct("anchor", [_anchor(text) for text in values.anchor or ()])
     with role("rate", values, stop, create=False) as rater:
         if rater is not None:
             _rate_run(values, rater, outside, anchors, stop)
@@ -54,26 +68,30 @@ def _rate_run(
     rater.health.beat("reading the run's games")
     with open_book(run, values.book) as book:
         if values.rebuild:
-            ladder, played = _rebuilt(run, book, anchors, stop), 0
+            book.clear()
+        _read(book, stop)
+        outside = {name: _player_of(run, book, name, player) for name, player in outside.items()}
+        unknown = anchors.keys() - {*book.parents(), *book.outside_players(), *outside}
+        if unknown and not stop.is_set():
+            raise UsageError(f"--anchor must name a player of the run, got {', '.join(sorted(unknown))}")
+        if values.rebuild:
+            from ratings.ladder import fit_ladder
+
+            ladder, played = fit_ladder(book, run.config.game.board_size, anchors=anchors), 0
         else:
             ladder, played = _after_games(values.games, rater, book, outside, anchors, stop)
-        unknown = anchors.keys() - {*ladder.networks, *ladder.outside}
-        if unknown:
-            raise UsageError(f"--anchor must name a player of the run, got {', '.join(sorted(unknown))}")
         print(json.dumps(_to_dict(run, ladder, played)) if values.json else _to_table(run, ladder, played))
         if stop.is_set():
             logging.getLogger(__name__).info("stopped; the same command goes on")
 
 
-def _rebuilt(run: "Run", book: "Book", anchors: dict[str, float], stop: Event) -> "Ladder":
+def _read(book: "Book", stop: Event) -> None:
+    """Reads what is new in the run."""
     from minigo.status import StatusDisplay
-    from ratings.ladder import fit_ladder
 
     read = [(0, 1)]
-    book.clear()
     with StatusDisplay(lambda: (read[0][0] / read[0][1], f"{read[0][0]} of {read[0][1]} games read"), lambda _: None):
         book.update(progress=lambda done, total: read.__setitem__(0, (done, max(1, total))), stop=stop)
-    return fit_ladder(book, run.config.game.board_size, anchors=anchors)
 
 
 def _after_games(
@@ -83,7 +101,7 @@ def _after_games(
         from minigo.status import StatusDisplay
         from ratings.rating_games import RatingGames
 
-    run, now = rater.run, [(0.0, "reading the run's games")]
+    run, now = rater.run, [(0.0, "choosing who meets whom")]
     load = starting_loader(evaluator_loader(run.config))
 
     def show(ended: int, plan: "Matchup") -> None:
@@ -98,18 +116,77 @@ def _after_games(
         return rating_games.ladder(), played
 
 
-def _named(text: str, flag: str, what: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not (name and equals and value):
-        raise UsageError(f"--{flag} must be NAME={what}, got {text!r}")
-    return name, value
+def _distinct(flag: str, pairs: Sequence[tuple[str, _T]]) -> dict[str, _T]:
+    named = dict(pairs)
+    if len(named) < len(pairs):
+        raise UsageError(f"--{flag} must name each player once, got {', '.join(name for name, _ in pairs)}")
+    return named
 
 
-def _elo(text: str, name: str) -> float:
+def _opponent(text: str) -> tuple[str, str]:
+    """(name, player) of an --opponent; the player is "" where the name stands alone."""
+    from ratings.rating_games import is_outside_name
+
+    name, equals, player = text.partition("=")
+    if not is_outside_name(name):
+        raise UsageError(
+            f"--opponent={text}: a name must be letters, digits, '.', '_' and '-', at most 64, and no number; "
+            f"got {name!r}"
+        )
+    if equals and not _is_player(player):
+        raise UsageError(
+            f"--opponent={name} must be random, policy:FOLDER, gtp:COMMAND LINE or the folder of a network or run, "
+            f"got {player!r}"
+        )
+    return name, player
+
+
+def _is_player(text: str) -> bool:
+    from minigo.run import is_network, is_run
+
+    kind, colon, rest = text.partition(":")
+    if text == "random":
+        return True
+    if kind == "gtp" and colon:
+        try:
+            return bool(shlex.split(rest))
+        except ValueError:
+            return False
+    place = rest if kind == "policy" and colon else text
+    return bool(place) and (is_network(place) or is_run(place))
+
+
+def _player_of(run: "Run", book: "Book", name: str, player: str) -> str:
+    """The player that a name stands for in this run.
+
+    Raises:
+        UsageError: it stands for none, or for another one.
+    """
+    from ratings.anchors import GNUGO, gnugo_player
+
+    known = book.outside_players().get(name)
+    if player and known is not None and known != player:
+        raise UsageError(
+            f"--opponent={name} is {known} in {run.url}, got {player}: say --opponent={name} to meet it, or give the "
+            "other one another name"
+        )
+    found = player if player else known if known is not None else gnugo_player(run.config.game)
+    if not found or (name != GNUGO and known is None and not player):
+        raise UsageError(f"--opponent must be NAME=PLAYER, or the name of a player that the run has met, got {name!r}")
+    return found
+
+
+def _anchor(text: str) -> tuple[str, float]:
+    name, equals, elo = text.partition("=")
+    if not (name and equals and elo):
+        raise UsageError(f"--anchor must be NAME=ELO, got {text!r}")
     try:
-        return float(text)
+        rating = float(elo)
     except ValueError:
-        raise UsageError(f"--anchor={name} must be a number of Elo, got {text!r}") from None
+        rating = math.nan
+    if not abs(rating) <= MAX_ELO:
+        raise UsageError(f"--anchor={name} must be a number of Elo in -{MAX_ELO:g}..{MAX_ELO:g}, got {elo!r}")
+    return name, rating
 
 
 def _scale(ladder: "Ladder") -> str:
@@ -181,7 +258,8 @@ RATE = Command(
     `minigo rate rebuild` plays nothing and fits the ratings from the records of the run alone.""",
     examples=(
         "minigo rate --run=runs/9x9 --games=100",
-        'minigo rate --run=runs/9x9 --opponent="gnugo=gtp:gnugo --mode gtp --level 10"',
+        "minigo rate --run=runs/9x9 --opponent=gnugo",
+        'minigo rate --run=runs/9x9 --opponent="weak=gtp:gnugo --mode gtp --level 1"',
         "minigo rate --run=runs/9x9 --opponent=chance=random --anchor=chance=0 --json",
         "minigo rate rebuild --run=runs/9x9",
     ),

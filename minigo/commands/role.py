@@ -3,9 +3,7 @@
 
 import contextlib
 import logging
-import math
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -17,10 +15,10 @@ from minigo.flags import required
 
 if TYPE_CHECKING:
     from minigo.health import Health
+    from minigo.heartbeats import Heartbeats
     from minigo.run import Run
 
 WAIT_SECONDS: Final = 5.0
-HEARTBEAT_SECONDS: Final = 60.0  # in a bucket, where each write has its price
 
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
@@ -63,23 +61,15 @@ class Role:
         """The worker's own name."""
         return self.health.worker
 
-    def heartbeats(self, details: Callable[[], Mapping[str, Any]] = dict) -> Callable[[str], None]:
-        """What says to the run what the worker does; to a bucket at most once in `HEARTBEAT_SECONDS`.
+    def heartbeats(self, details: Callable[[], Mapping[str, Any]] = dict) -> "Heartbeats":
+        """What says to the run what the worker does, and at the end of its block that it has stopped.
 
         Args:
             details: what is said besides.
         """
-        last = -math.inf
-        seconds = HEARTBEAT_SECONDS if "://" in self.run.url else 0.0
+        from minigo.heartbeats import Heartbeats
 
-        def beat(doing: str) -> None:
-            nonlocal last
-            self.health.beat(doing)
-            if time.monotonic() - last >= seconds:
-                last = time.monotonic()
-                self.run.heartbeat(self.worker, {"role": self.health.role, "doing": doing, **details()})
-
-        return beat
+        return Heartbeats(self.run, self.worker, self.health.role, details, self.health.beat)
 
 
 @contextlib.contextmanager

@@ -145,8 +145,13 @@ class PlayedGame:
 
     @property
     def can_undo(self) -> bool:
-        """Whether there is a move of the person's to be taken back."""
-        return len(self.moves) > (0 if self.setting.human == BLACK else 1)
+        """Whether there is a move or a resignation of the person's to be taken back."""
+        return self._has_person_resigned or len(self.moves) > (0 if self.setting.human == BLACK else 1)
+
+    @property
+    def _has_person_resigned(self) -> bool:
+        outcome = self.outcome
+        return outcome is not None and outcome.kind == "resign" and outcome.score_for_black * self.setting.human < 0
 
     def after(self, move: int, value_for_black: float | None = None, visits: int = 0) -> Self:
         """The game after a move of whoever is to play; with its outcome, if that needs no judgement.
@@ -197,12 +202,14 @@ class PlayedGame:
         return replace(self, outcome=Outcome("resign", float(-color)))
 
     def without_last_turn(self) -> Self:
-        """The game before the person's last move, so that it is the person's turn; a resignation is taken back alone.
+        """The game before the person's last move, so that it is the person's turn.
+
+        The person's own resignation is taken back alone; that of the opponent, with the move that it answered.
 
         Raises:
             PlayError: the person has not moved yet.
         """
-        if self.outcome is not None and self.outcome.kind == "resign":
+        if self._has_person_resigned:
             return replace(self, outcome=None)
         if not self.can_undo:
             raise PlayError("there is no move of yours to take back")

@@ -7,6 +7,7 @@
   const board = document.getElementById("board");
   const words = document.getElementById("live-words");
   if (!board || !words) return;
+  const shown = board.parentElement;
   let game = null;
   let move = 0;
   let timer = null;
@@ -36,9 +37,25 @@
     }
   };
 
+  const rest = () => {
+    clearTimeout(timer);
+    shown.removeAttribute("data-live-game");
+    game = null;
+    move = 0;
+    const none = { size: Number(board.dataset.size), moves: [], removed: [] };
+    window.minigoBoard.drawStones(board, window.minigoBoard.stonesAfter(none, 0), none.size, null);
+    board.setAttribute("aria-label", "Empty board");
+    words.textContent = "No self-play game is being played at the moment.";
+  };
+
   document.addEventListener("seen", (event) => {
     const seen = event.detail.game;
-    if (!seen || (game && seen.id === game.id && seen.moves.length <= game.moves.length)) return;
+    if (!seen) {
+      if (shown.hasAttribute("data-live-game")) rest();
+      return;
+    }
+    if (game && seen.id === game.id && seen.moves.length <= game.moves.length) return;
+    shown.setAttribute("data-live-game", seen.id);
     if (board.dataset.size !== String(seen.size)) {
       window.location.reload();
       return;

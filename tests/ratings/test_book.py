@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The rating book: that it says what the records say, however and whenever it was filled, and never more."""
 
+import json
 import shutil
 import sqlite3
 import threading
@@ -163,6 +164,79 @@ def test_games_of_a_match_without_players_do_not_count(run):
         book.update()
         assert sum(sum(result[2:5]) for result in book.results()) == 12
         assert len(book.faults()) == 2
+
+
+def test_a_game_counts_once_its_damage_is_repaired(run, monkeypatch):
+    path = Path(run.url, run.match_games("000001-against-000000")[3])
+    data = path.read_bytes()
+    path.write_bytes(b"torn")
+    with open_book(run) as book:
+        assert book.update() == 12
+        assert book.update() == 0  # not at each look
+        before, torn = book.state, book.results()
+        monkeypatch.setattr("ratings.book.time", LaterClock())
+        book.update()
+        assert (book.state, book.results()) == (before, torn)
+        path.write_bytes(data)
+        assert book.update() == 1
+        assert book.faults() == {}
+        assert book.state != before
+        assert sum(sum(result[2:5]) for result in book.results()) == 12
+
+
+def test_a_book_that_is_opened_again_forgives_what_was_repaired(run):
+    path = Path(run.url, run.match_games("000001-against-000000")[3])
+    data = path.read_bytes()
+    path.write_bytes(b"torn")
+    with open_book(run) as book:
+        book.update()
+    path.write_bytes(data)
+
+    with open_book(run) as book:
+        book.update()
+        assert book.faults() == {}
+
+
+def test_a_damaged_game_that_was_deleted_is_forgotten(run):
+    run.publish_match_game("000001-against-000000", 900, b"torn")
+    with open_book(run) as book:
+        book.update()
+        assert len(book.faults()) == 1
+    Path(run.url, "matches/000001-against-000000/000900.parquet").unlink()
+
+    with open_book(run) as book:
+        book.update()
+        assert book.faults() == {}
+
+
+@pytest.mark.parametrize("first", [None, {"player": "000001", "opponent": None}])
+def test_games_count_once_the_spec_of_their_match_is_there(run, first):
+    spec = Path(run.url, "matches/000001-against-000000/spec.json")
+    data = spec.read_bytes()
+    if first is None:
+        spec.unlink()
+    else:
+        spec.write_text(json.dumps({**json.loads(data), "spec": first}))
+    with open_book(run) as book:
+        assert book.update() == 6
+        assert len(book.faults()) == 6
+        assert [fault for *_, fault in book.games() if fault] == ["its match has no two players"] * 6
+        spec.write_bytes(data)
+
+        assert book.update() == 6
+        assert book.faults() == {}
+        assert len(book.games()) == 12
+
+
+class LaterClock:
+    """Each look at it is an hour later."""
+
+    def __init__(self) -> None:
+        self._now = 1e6
+
+    def monotonic(self) -> float:
+        self._now += 3600
+        return self._now
 
 
 def test_an_update_that_is_stopped_goes_on_later(run, monkeypatch):

@@ -58,6 +58,7 @@ def test_the_overview_says_how_the_run_is(asked):
     page = asked.get("/").text
 
     assert "000003" in page or "000001" in page
+    assert "<dt>Self-play games</dt><dd>about " in page  # as on the page of games: shards are not opened for it
     assert "g1" in page  # the game that is being played
     assert page.count('class="stone black"') == 3
 
@@ -161,12 +162,13 @@ def test_tables_are_the_same_as_json_and_csv(asked):
         assert part["rows"] == rows["rows"][1:2]
 
 
-def test_prometheus_reads_the_metrics(asked):
+def test_prometheus_reads_the_metrics(shown_run, asked):
     lines = asked.get("/metrics").text.splitlines()
 
     values = dict(line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
     assert values["minigo_networks"] == "4"
     assert values["minigo_match_games"] == "12"
+    assert float(values["minigo_last_promotion_timestamp_seconds"]) == shown_run.history()[-1]["time"]
     assert float(values['minigo_worker_silence_seconds{worker="w0"}']) >= 0
 
 

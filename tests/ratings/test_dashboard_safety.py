@@ -329,6 +329,34 @@ def test_no_input_of_the_described_types_makes_the_server_fail(shown_run, seed):
                 assert answer.status_code < 500, f"{method} {address} {query}"
 
 
+def test_head_is_answered_like_get_without_a_body(shown_run):
+    asked = client(shown_run.url)
+    addresses = [
+        "/static/style.css",
+        "/metrics",
+        "/api/status",
+        "/api/tables/networks.csv",
+        "/nothing",
+        "/games?page=x",
+    ]
+
+    for address in (*pages_of(shown_run), *addresses):
+        head, got = asked.head(address), asked.get(address)
+        assert (head.status_code, head.content) == (got.status_code, b""), address
+        assert head.headers["content-type"] == got.headers["content-type"]
+        assert "default-src 'none'" in head.headers["content-security-policy"]
+
+
+def test_head_of_what_never_ends_ends(shown_run):
+    asked = client(shown_run.url)
+
+    answer = asked.head("/events")
+
+    assert answer.status_code == 200
+    assert answer.headers["content-type"].startswith("text/event-stream")
+    assert asked.app.state.viewers.count == 0
+
+
 def test_nothing_can_be_written(shown_run):
     asked = client(shown_run.url)
 

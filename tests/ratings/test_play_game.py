@@ -136,6 +136,24 @@ def test_undo_goes_back_to_before_the_persons_last_move(vertices, human, left):
     assert game.is_humans_turn
 
 
+@pytest.mark.parametrize(("vertices", "human", "left"), [("C3", BLACK, 0), ("C3 D3 D4", BLACK, 2), ("C3 D3", WHITE, 1)])
+def test_undo_after_the_opponent_resigned_gives_the_turn_back(vertices, human, left):
+    won = played(*vertices.split(), human=human).resigned(-human)
+
+    again = won.without_last_turn()
+
+    assert (len(again.moves), again.outcome) == (left, None)
+    assert again.is_humans_turn
+
+
+def test_the_opponents_resignation_before_any_move_of_the_person_stands():
+    won = played("C3", human=WHITE).resigned(BLACK)
+
+    assert not won.can_undo
+    with pytest.raises(PlayError, match="there is no move of yours"):
+        won.without_last_turn()
+
+
 @pytest.mark.parametrize(("vertices", "human"), [((), BLACK), (("C3",), WHITE), ((), WHITE)])
 def test_there_may_be_nothing_to_undo(vertices, human):
     game = played(*vertices, human=human)

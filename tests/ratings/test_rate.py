@@ -2,6 +2,7 @@
 """`minigo rate` as a person or script meets it, on a run of tiny networks."""
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from minigo import __main__ as program
 from minigo.config import Config, EvaluateConfig, GameConfig, NetworkConfig
 from minigo.data.shards import read_shard
 from minigo.run import Run
+from ratings.anchors import gnugo_player
 from ratings.book import Book
 from ratings.rating_games import RatingGames
 from tests.support.fake_engine import command_line
@@ -94,6 +96,65 @@ def test_an_anchor_that_nobody_is_is_a_usage_error(capsys, url):
 
     assert code == 2
     assert "--anchor must name a player of the run, got nobody" in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["--anchor=chanec=1800"], "--anchor must name a player of the run, got chanec"),
+        (["--anchor=chance=nan"], "--anchor=chance must be a number of Elo in -10000..10000, got 'nan'"),
+        (["--anchor=chance=inf"], "got 'inf'"),
+        (["--anchor=chance=1e300"], "got '1e300'"),
+        (["--anchor=chance=much"], "got 'much'"),
+        (["--anchor=chance=1", "--anchor=chance=2"], "--anchor must name each player once"),
+        (["--opponent=GNU Go=random"], "a name must be letters, digits, '.', '_' and '-'"),
+        (["--opponent=../x=random"], "a name must be letters"),
+        (["--opponent=7=random"], "and no number; got '7'"),
+        ([f"--opponent={'x' * 65}=random"], "at most 64"),
+        (["--opponent=x=nonsense:x"], "--opponent=x must be random, policy:FOLDER, gtp:COMMAND LINE or the folder"),
+        (["--opponent=x="], "--opponent=x must be random"),
+        (["--opponent=x=gtp:"], "got 'gtp:'"),
+        (["--opponent=x=gtp:'unfinished"], "--opponent=x must be random"),
+        (["--opponent=x=policy:/no/such/folder"], "--opponent=x must be random"),
+        (["--opponent=unmet"], "or the name of a player that the run has met, got 'unmet'"),
+        (["--opponent=chance=gtp:gnugo"], "--opponent=chance is random in"),
+        (["rebuild", "--opponent=chance"], "rebuild plays nothing"),
+        (["rebuild"], "rebuild plays nothing"),
+    ],
+)
+def test_what_makes_no_sense_is_a_usage_error_before_any_game(capsys, url, arguments, reason):
+    before = Run.open(url).all_match_games()
+
+    code, out, err = answer(capsys, *arguments, f"--run={url}", "--games=2")
+
+    assert code == 2, err
+    assert reason in err
+    assert "Traceback" not in err
+    assert out == ""
+    assert Run.open(url).all_match_games() == before
+
+
+def test_a_player_that_the_run_has_met_is_called_by_its_name_alone(capsys, url, tmp_path):
+    copy = shutil.copytree(url, tmp_path / "copy")
+
+    for opponent in ("chance", "chance=random"):
+        code, out, err = answer(capsys, f"--run={copy}", "--games=2", f"--opponent={opponent}", "--json")
+        assert code == 0, err
+        assert json.loads(out)["played"] == 2
+
+
+@pytest.mark.skipif(gnugo_player(GameConfig()) is None, reason="GNU Go is not installed")
+def test_gnugo_alone_is_the_runs_own_gnugo_before_and_after_the_loop_met_it(capsys, url, tmp_path):
+    copy = shutil.copytree(url, tmp_path / "copy")
+    shutil.rmtree(copy / "matches")  # outside players come first
+
+    for games in (2, 0):
+        code, _, err = answer(capsys, f"--run={copy}", f"--games={games}", "--opponent=gnugo")
+        assert code == 0, err
+
+    run = Run.open(str(copy))
+    specs = [run.match_spec(name) for name in run.matches() if name.endswith("-against-gnugo")]
+    assert {spec["opponent_player"] for spec in specs if spec} == {gnugo_player(run.config.game)}
 
 
 def test_ctrl_c_ends_it_within_ten_seconds_even_if_an_engine_hangs(url, tmp_path):
