@@ -119,11 +119,9 @@ def faults_of(page: str) -> list[str]:
     return inspector.faults
 
 
-@pytest.fixture(scope="module")
-def hostile(tmp_path_factory) -> tuple[Run, list[str]]:
-    """A run in which everything that may be any text is hostile, and its pages."""
-    folder = tmp_path_factory.mktemp("hostile") / "<img src=x onerror=alert(1)>"
-    run = whole_run(folder, networks=2)
+def hostile_run(folder: Path) -> Run:
+    """A run in which everything that may be any text is hostile."""
+    run = whole_run(folder / "<img src=x onerror=alert(1)>", networks=2)
     run.append_metrics("loop", "loop", [{"kind": "final", "network": t, "opponent": t} for t in INJECTIONS])
     policy = [1.0] + [0.0] * 25
     openings = [{"kind": "opening", "network": t, "move": t, "policy": policy, "value": 0.1} for t in INJECTIONS]
@@ -138,6 +136,13 @@ def hostile(tmp_path_factory) -> tuple[Run, list[str]]:
         run.publish_verdict(f"v{number}", verdict)
         run.publish_network(b"hostile %d" % number, {"parent": text, "network": {text: text}})
     run.quarantine(run.shards()[0], INJECTIONS[0])
+    return run
+
+
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory) -> tuple[Run, list[str]]:
+    """A hostile run, and its pages."""
+    run = hostile_run(tmp_path_factory.mktemp("hostile"))
     pages = [
         *pages_of(run),
         "/networks/000003",

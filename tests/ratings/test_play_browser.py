@@ -165,7 +165,7 @@ def test_a_whole_game_is_played_and_counted(browser, address, size, dark):
         assert "PB[000000 (1 visits)]PW[player]" in sgf if dark else "PB[player]" in sgf
 
 
-@pytest.mark.parametrize(("size", "dark"), [(DESK, True), (PHONE, False)])
+@pytest.mark.parametrize(("size", "dark"), [(DESK, True), (PHONE, False), (PHONE, True)])
 def test_the_analysis_is_drawn_and_read_out(browser, address, size, dark):
     with opened(browser, size=size, dark=dark) as page:
         begin(page, address, board_size="9")
