@@ -18,6 +18,7 @@ from ratings.elo import Rating
 from ratings.rating_views import elo_chart
 from ratings.snapshot import FRESH_SECONDS, Match, Snapshot, Speed, Worker, quantity, text
 
+FORGOTTEN_SECONDS: Final = 3600.0  # a worker that fell silent before that is gone, and no news
 PAGE_ROWS: Final = 50
 SORTS: Final = ("number", "elo", "games")
 MAX_FINALS: Final = 10
@@ -297,7 +298,7 @@ def _alarms(snapshot: Snapshot, now: float) -> list[str]:
         for kind, row in sorted(snapshot.alarms.items(), key=str)
         if isinstance(kind, str)
     ]
-    late = [worker for worker in snapshot.workers.values() if worker.is_late(now)]
+    late = [w for w in snapshot.workers.values() if w.is_late(now) and now - w.time < FORGOTTEN_SECONDS]
     rest = rest_of(snapshot, now)
     if rest is not None and rest.how == "silent":
         silence = duration(max(0.0, now - rest.since))

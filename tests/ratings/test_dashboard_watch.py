@@ -14,6 +14,7 @@ from minigo.run import Run
 from ratings.book import Book
 from ratings.live import seen
 from ratings.snapshot import FRESH_SECONDS, Snapshot
+from ratings.views import FORGOTTEN_SECONDS
 from ratings.watch import Watch
 from tests.support.dashboards import beat, client, whole_run
 
@@ -138,6 +139,13 @@ def test_a_silent_worker_beside_one_that_works_rings(copy, playing):
 
     assert "1 of 2 workers have been silent for 150 s or more" in page
     assert not is_shown_alive(copy)
+
+
+def test_a_worker_that_was_lost_long_ago_rings_no_more(copy, playing):
+    age(playing, FORGOTTEN_SECONDS + 50)
+    beat(Run.open(str(copy)), "w1", game=None)
+
+    assert "have been silent" not in client(str(copy)).get("/").text
 
 
 def test_a_worker_that_stopped_beside_one_that_works_does_not_ring(copy, playing):
