@@ -27,6 +27,7 @@ from typing import Final, NamedTuple
 
 from measure import Options, Ratio, Result, main
 
+from minigo.child import child_module
 from minigo.config import Config, GameConfig, LoopConfig, NetworkConfig, SearchConfig, SelfPlayConfig, TrainConfig
 from minigo.data.shards import read_shard
 from minigo.run import Run
@@ -190,11 +191,14 @@ def _emulator() -> Iterator[Callable[[int], None]]:
 
 @contextlib.contextmanager
 def _role(role: str, folder: Path, name: str, *flags: str) -> Iterator["subprocess.Popen[str]"]:
-    """A role of the run as a process of one thread; what it logs goes to a file."""
-    command = [sys.executable, "-m", "minigo", role, f"--run={URL}", f"--worker={name}", "--machine.threads=1"]
-    command += ["--machine.precision=float32", *flags]
+    """A role of the run as a process of one thread, in a session of its own, among which Linux shares out the cores.
+
+    What it logs goes to a file.
+    """
+    command = [*child_module("minigo", ends_with_parent=True), role, f"--run={URL}", f"--worker={name}"]
+    command += ["--machine.threads=1", "--machine.precision=float32", *flags]
     with (folder / f"{name}.log").open("w", encoding="utf-8") as log:
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True, start_new_session=True)
     try:
         yield process
     except BaseException:

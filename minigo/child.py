@@ -4,7 +4,6 @@
 `python -m` looks into the current folder first, where a checkout that was not built would hide the installed package.
 """
 
-import ctypes
 import os
 import signal
 import sys
@@ -42,6 +41,8 @@ def end_with_parent(parent: int) -> None:
     """
     if sys.platform != "linux":
         return
+    import ctypes  # here alone, so that help is answered at once
+
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
     if os.getppid() != parent:  # it ended before it was watched
         signal.raise_signal(signal.SIGTERM)
