@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from minigo.run import Run
-from tests.cluster.test_system import ROLES, fleet, promotions, wait_for
+from tests.cluster.test_system import ROLES, fleet, opened, promotions, wait_for
 from tests.support.gcs_emulator import GcsEmulator
 from tests.support.loops import check_run
 
@@ -38,14 +38,24 @@ def ratings(url: str, book: Path) -> list[dict[str, Any]]:
     return list(found["ratings"])
 
 
+def steps(url: str) -> int:
+    """How far the run's trainer has committed."""
+    run = opened(url)
+    state = run.trainer_state() if run is not None else None
+    return state.step if state is not None else 0
+
+
 def learn(url: str, folder: Path, generations: int) -> Run:
-    """Lets the roles work until so many networks more have been promoted, and ends them as Kubernetes does."""
+    """Lets the roles work until so many networks more have been promoted and the trainer has gone on.
+
+    The first of them may be one that was trained in another place. Ends the roles as Kubernetes does.
+    """
     folder.mkdir()
-    before = promotions(url)
+    before, step = promotions(url), steps(url)
     with fleet(url, folder) as system:
         for name, command in ROLES.items():
             system.start(name, *command)
-        wait_for(lambda: promotions(url) >= before + generations, system, 900)
+        wait_for(lambda: promotions(url) >= before + generations and steps(url) > step, system, 900)
         ends = {name: system.end(name)[0] for name in ROLES}
     assert ends == dict.fromkeys(ROLES, 0)
     return Run.open(url)
