@@ -4,9 +4,9 @@
 import json
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import urllib3
-from urllib.parse import urlencode
 
 Object = dict[str, Any]
 MERGE = "application/merge-patch+json"

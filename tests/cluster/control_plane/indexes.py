@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which pair of a match a pod plays: the part of today's Job controller that the built one lacks.
 
-The built one keeps as many pods at work as a Job asks for, until as many have succeeded. Here each gets the lowest index
-that no other has which is at work or has succeeded, as an Indexed Job's controller gives it.
+The built one keeps as many pods at work as a Job asks for, until as many have succeeded. Here each gets the lowest
+index that no other has which is at work or has succeeded, as an Indexed Job's controller gives it.
 """
 
 import json

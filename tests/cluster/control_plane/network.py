@@ -64,7 +64,7 @@ class PodNetwork:
 
     def remove(self, pod: str) -> None:
         """Takes a pod's namespace away, if it is there."""
-        subprocess.run(["ip", "netns", "delete", _PREFIX + pod], capture_output=True, check=False)
+        _ip("netns", "delete", _PREFIX + pod)
 
     def command(self, pod: str, host: str, account: str, program: list[str]) -> list[str]:
         """The command line that runs a program in a pod.
@@ -79,15 +79,20 @@ class PodNetwork:
         return ["ip", "netns", "exec", _PREFIX + pod, *inside]
 
     def _clear(self) -> None:
-        listed = subprocess.run(["ip", "netns", "list"], capture_output=True, text=True, check=True).stdout
-        for line in listed.splitlines():
+        for line in _ip("netns", "list").splitlines():
             name = line.partition(" ")[0]
             if name.startswith(_PREFIX):
                 self.remove(name.removeprefix(_PREFIX))
-        subprocess.run(["ip", "link", "delete", _BRIDGE], capture_output=True, check=False)
+        _ip("link", "delete", _BRIDGE)
+
+
+def _ip(*arguments: str) -> str:
+    """Runs ip(8), which may find that there is nothing to do; returns what it prints."""
+    return subprocess.run(["ip", *arguments], capture_output=True, text=True, check=False).stdout  # noqa: S607
 
 
 def _batch(*commands: str, space: str = "") -> None:
     """Runs commands of ip(8), in a namespace if one is given."""
     where = ["-netns", space] if space else []
-    subprocess.run(["ip", *where, "-batch", "-"], input="\n".join(commands), text=True, capture_output=True, check=True)
+    command, text = ["ip", *where, "-batch", "-"], "\n".join(commands)
+    subprocess.run(command, input=text, text=True, capture_output=True, check=True)

@@ -118,7 +118,7 @@ class Node(threading.Thread):
         self._is_cut.clear()
 
     def reclaim(self) -> None:
-        """The cloud wants the machine back: pods get SIGTERM and some seconds, then everything is gone. Waits for it."""
+        """The cloud wants the machine back: pods get SIGTERM, and some seconds later all is gone. Waits for it."""
         with self.lock:
             self._is_shutting_down = True
             for pod in self.pods.values():
@@ -188,9 +188,8 @@ class Node(threading.Thread):
         for uid, item in wanted.items():
             if "deletionTimestamp" in item["metadata"]:
                 self._end(uid, item)
-            elif uid not in self.pods and not self._is_shutting_down:
-                if item.get("status", {}).get("phase", "Pending") == "Pending":
-                    self._begin(uid, item)
+            elif uid not in self.pods and not self._is_shutting_down and item["status"]["phase"] == "Pending":
+                self._begin(uid, item)
         for uid, pod in list(self.pods.items()):
             if uid not in wanted:
                 pod.stop()

@@ -5,6 +5,7 @@ As much of a kubelet as MiniGo's manifests use: one container, no init container
 Users, read-only file systems and limits are not enforced; the image's own test does that. Start at `Pod`.
 """
 
+import contextlib
 import os
 import re
 import signal
@@ -172,6 +173,11 @@ class Pod:
         return self._process.pid if self._process is not None and self._process.poll() is None else None
 
     @property
+    def has_account(self) -> bool:
+        """Whether it has the files of a service account."""
+        return bool(self._account)
+
+    @property
     def is_stopping(self) -> bool:
         """Whether it has been told to end for good."""
         return self._is_stopping
@@ -210,10 +216,8 @@ class Pod:
     def kill(self) -> None:
         """SIGKILL to all of its processes."""
         if self._process is not None:
-            try:
+            with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
 
     def send(self, number: signal.Signals) -> None:
         """A signal to all of its processes."""

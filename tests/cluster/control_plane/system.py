@@ -148,13 +148,13 @@ class System:
 def running_system(folder: Path) -> Iterator[System]:
     """Builds the control plane if need be, and starts everything but MiniGo itself."""
     made = programs()
-    with PodNetwork().running() as network, GcsEmulator(HOST).running() as bucket:
-        with ControlPlane(made, folder / "plane").running() as plane:
-            system = System(plane, bucket, network, folder)
-            try:
-                for is_spot, count in ((True, SPOT_NODES), (False, LASTING_NODES)):
-                    for _ in range(count):
-                        system.cloud.add(is_spot=is_spot)
-                yield system
-            finally:
-                system.cloud.close()
+    with contextlib.ExitStack() as stack:
+        network = stack.enter_context(PodNetwork().running())
+        bucket = stack.enter_context(GcsEmulator(HOST).running())
+        plane = stack.enter_context(ControlPlane(made, folder / "plane").running())
+        system = System(plane, bucket, network, folder)
+        stack.callback(system.cloud.close)
+        for is_spot, count in ((True, SPOT_NODES), (False, LASTING_NODES)):
+            for _ in range(count):
+                system.cloud.add(is_spot=is_spot)
+        yield system

@@ -1,0 +1,255 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The failures: each is made to happen, and waited for until the system works again by itself.
+
+A drill returns when the failure began, or for one that lasts when it ended, and when the system worked again. What
+"works again" means is the drill's own; other things that came after it are read from the bucket's log later.
+"""
+
+import contextlib
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+from tests.cluster.control_plane.api import MERGE
+from tests.cluster.control_plane.nodes import Node
+from tests.cluster.control_plane.pods import Pod
+from tests.cluster.control_plane.system import NAMESPACE, System
+
+LIMIT_SECONDS: Final = 300.0
+STORM_SECONDS: Final = 10.0
+API_DOWN_SECONDS: Final = 5.0
+
+
+@dataclass
+class Outcome:
+    """What one failure did."""
+
+    began: float  # or ended, if it lasted; monotonic seconds
+    recovered: float
+    notes: dict[str, float] = field(default_factory=dict)  # further times, in seconds
+
+
+def crash_worker_node(system: System) -> Outcome:
+    """A node with self-play dies at once. Until a new pod has published a shard."""
+    node, _ = _worker(system)
+    before = _workers(system)
+    began = time.monotonic()
+    node.crash()
+    recovered = _new_worker_publishes(system, began, before)
+    system.cloud.add(is_spot=True)
+    return Outcome(began, recovered)
+
+
+def reclaim_spot_node(system: System) -> Outcome:
+    """A spot node's pods get SIGTERM and 15 s, then it is gone. Until a new pod has published a shard."""
+    node, pod = _worker(system)
+    before = _workers(system)
+    began = time.monotonic()
+    thread = threading.Thread(target=node.reclaim)
+    thread.start()
+    system.wait(lambda: pod.is_ended, 60, "the worker ends")
+    notes = {"worker ended after": time.monotonic() - began}
+    assert pod.code == 0, f"a reclaimed worker must end well, got exit code {pod.code}"
+    recovered = _new_worker_publishes(system, began, before)
+    thread.join()
+    system.cloud.add(is_spot=True)
+    return Outcome(began, recovered, notes)
+
+
+def kill_trainer(system: System) -> Outcome:
+    """By kill -9. Until the next commit."""
+    _, pod = system.pod("trainer")
+    began = time.monotonic()
+    pod.kill()
+    return Outcome(began, _next(system, began, system.commits, "a commit"))
+
+
+def two_trainers(system: System) -> Outcome:
+    """A node loses the API server, and the trainer on it is deleted by force: it goes on beside its successor.
+
+    Until the successor has committed and the one before has found out and ended.
+    """
+    with _cut_off(system, "trainer") as (_, old, began):
+        system.wait(lambda: old.code is not None, LIMIT_SECONDS, "the older trainer ends")
+        notes = {"older one ended after": time.monotonic() - began}
+        assert old.code == 75, f"a trainer that was replaced must end with 75, got {old.code}"
+    recovered = _next(system, began, system.commits, "a commit")
+    return Outcome(began, recovered, notes)
+
+
+def kill_controller(system: System) -> Outcome:
+    """By kill -9, in a match. Until the next verdict."""
+    _in_a_match(system)
+    _, pod = system.pod("controller")
+    began = time.monotonic()
+    pod.kill()
+    return Outcome(began, _next_verdict(system, began))
+
+
+def late_controller(system: System) -> Outcome:
+    """A controller stands still in a match, is replaced, and wakes up when another verdict is there.
+
+    Until its successor's verdict; then both work for a while.
+    """
+    _in_a_match(system)
+    _, pod = system.pod("controller")
+    pod.send(signal.SIGSTOP)
+    try:
+        with _cut_off(system, "controller") as (_, old, began):
+            recovered = _next_verdict(system, began)
+            old.send(signal.SIGCONT)
+            woken = time.monotonic()
+            _next_verdict(system, woken)
+            notes = {"next verdict after it woke up": time.monotonic() - woken}
+            stale = "came too late" in old.log.read_text(encoding="utf-8", errors="replace")
+            notes["its verdict was stale"] = float(stale)
+    finally:
+        pod.send(signal.SIGCONT)
+    return Outcome(began, recovered, notes)
+
+
+def same_index(system: System) -> Outcome:
+    """Two pods play one pair: a node loses the API server, and its match pod is deleted by force. Until the verdict."""
+    _in_a_match(system)
+    node, pod = _match_pod(system)
+    index = system.indexes.of(pod.manifest)
+    pod.send(signal.SIGSTOP)
+    twins: list[Pod] = []
+
+    def has_twin() -> bool:
+        twins[:] = [other for _, other in system.pods("match") if other is not pod and _is_twin(system, other, pod)]
+        return bool(twins)
+
+    try:
+        with _cut_off(system, "match", node, pod) as (_, _, began):
+            system.wait(has_twin, LIMIT_SECONDS, f"a second pod of index {index}")
+            notes = {"second pod after": time.monotonic() - began}
+            pod.send(signal.SIGCONT)
+            recovered = _next_verdict(system, began)
+    finally:
+        pod.send(signal.SIGCONT)
+    return Outcome(began, recovered, notes)
+
+
+def lose_replies(system: System) -> Outcome:
+    """Half of all requests are done and their replies lost, for 10 s. Until the next shard."""
+    with system.bucket.storm(0.5, seed=len(system.bucket.acknowledged), faults=("commit-drop",)):
+        time.sleep(STORM_SECONDS)
+    return _after_the_storm(system)
+
+
+def refuse_everything(system: System) -> Outcome:
+    """The bucket answers 503 to everything, for 10 s. Until the next shard."""
+    with system.bucket.storm(1.0, seed=0, faults=("503",)):
+        time.sleep(STORM_SECONDS)
+    return _after_the_storm(system)
+
+
+def restart_api_server(system: System) -> Outcome:
+    """The API server is killed in a match and stays away for 5 s. Until the next verdict."""
+    _in_a_match(system)
+    began = time.monotonic()
+    system.plane.kill_api_server()
+    time.sleep(API_DOWN_SECONDS)
+    system.plane.start_api_server()
+    return Outcome(began, _next_verdict(system, began))
+
+
+DRILLS: Final[dict[str, Callable[[System], Outcome]]] = {
+    "worker's node crashes": crash_worker_node,
+    "spot node is reclaimed": reclaim_spot_node,
+    "trainer killed -9": kill_trainer,
+    "two trainers": two_trainers,
+    "controller killed -9 in a match": kill_controller,
+    "controller wakes up late": late_controller,
+    "two pods with one index": same_index,
+    "replies lost, 10 s": lose_replies,
+    "503 to everything, 10 s": refuse_everything,
+    "API server killed, 5 s": restart_api_server,
+}
+"""All failures, by what a table calls them."""
+
+
+@contextlib.contextmanager
+def _cut_off(
+    system: System, role: str, node: Node | None = None, pod: Pod | None = None
+) -> Iterator[tuple[Node, Pod, float]]:
+    """A pod's node loses the API server, and the pod is deleted by force; yields (node, pod, when).
+
+    The node is cordoned first, or the pod's successor might be sent to it. Afterwards the node is back.
+    """
+    if node is None or pod is None:
+        node, pod = system.pod(role)
+    _cordon(system, node, cordoned=True)
+    began = time.monotonic()
+    node.cut()
+    try:
+        system.kubectl("delete", "pod", pod.name, "-n", NAMESPACE, "--force", "--grace-period=0", "--wait=false")
+        yield node, pod, began
+    finally:
+        node.heal()
+        _cordon(system, node, cordoned=False)
+
+
+def _cordon(system: System, node: Node, *, cordoned: bool) -> None:
+    system.plane.api.send("PATCH", f"/api/v1/nodes/{node.name}", {"spec": {"unschedulable": cordoned}}, content=MERGE)
+
+
+def _worker(system: System) -> tuple[Node, Pod]:
+    """A self-play pod that is at work and has published, the oldest first."""
+    published = {_worker_uid(write.name) for write in system.writes(0.0, "games/")}
+    found = [(node, pod) for node, pod in system.pods("selfplay") if pod.uid.partition("-")[0] in published]
+    assert found, "no self-play pod has published anything"
+    return found[0]
+
+
+def _workers(system: System) -> set[str]:
+    return {pod.uid.partition("-")[0] for _, pod in system.pods("selfplay")}
+
+
+def _worker_uid(shard: str) -> str:
+    """The first part of the pod's uid in the name of a shard that it published."""
+    return shard.rsplit("-", 3)[1]
+
+
+def _new_worker_publishes(system: System, began: float, before: set[str]) -> float:
+    def new() -> list[float]:
+        shards = system.writes(began, "games/")
+        return [write.time for write in shards if _worker_uid(write.name) not in before]
+
+    system.wait(new, LIMIT_SECONDS, "a new worker's shard")
+    return new()[0]
+
+
+def _next(system: System, began: float, look: Callable[[float], list], what: str) -> float:  # type: ignore[type-arg]
+    system.wait(lambda: look(began), LIMIT_SECONDS, what)
+    return float(look(began)[0].time)
+
+
+def _next_verdict(system: System, began: float) -> float:
+    return _next(system, began, lambda since: system.writes(since, "matches/", "/verdict.json"), "a verdict")
+
+
+def _after_the_storm(system: System) -> Outcome:
+    ended = time.monotonic()
+    return Outcome(ended, _next(system, ended, lambda since: system.writes(since, "games/"), "a shard"))
+
+
+def _in_a_match(system: System) -> None:
+    """Waits until a pair of a match is being played."""
+    system.wait(lambda: system.pods("match"), LIMIT_SECONDS, "a match")
+
+
+def _match_pod(system: System) -> tuple[Node, Pod]:
+    """The match pod that was started last."""
+    return system.pods("match")[-1]
+
+
+def _is_twin(system: System, other: Pod, pod: Pod) -> bool:
+    def key(item: Pod) -> tuple[str, int | None]:
+        return item.manifest["metadata"]["labels"]["minigo/match"], system.indexes.of(item.manifest)
+
+    return key(other) == key(pod)
