@@ -85,6 +85,7 @@ def test_manifests_are_applied_and_applying_again_changes_nothing(system):
     system.wait(lambda: system.writes(0.0, "games/"), 300, "the first shard")
     system.wait(system.is_whole, WHOLE_SECONDS, "all pods are ready")
     say(system.launch("status"))
+    assert '"severity"' in system.launch("logs", "trainer")
 
 
 @pytest.mark.timeout(600)
@@ -130,7 +131,13 @@ def test_nothing_is_lost_whatever_fails_and_the_champion_gets_strong(system, tmp
 
     assert "deleted Namespace minigo" in system.launch("down", "--yes")
     system.wait(lambda: not any(node.pods for node in system.cloud.running()), 180, "all pods end")
-    report.add_progress(system.bucket.acknowledged)
+    made = {
+        "shard": system.writes(0.0, "games/"),
+        "commit": system.commits(0.0),
+        "verdict": system.writes(0.0, "matches/", "/verdict.json"),
+        "promotion": system.writes(0.0, "state/champion.json"),
+    }
+    report.add_progress({name: [write.time for write in writes] for name, writes in made.items()})
     report.facts |= check_nothing_lost(system.run(), system.bucket)
     report.facts["match against generation 0"] = score = final_match()
     report.write(path)

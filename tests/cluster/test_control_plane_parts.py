@@ -57,7 +57,10 @@ class FakeApi:
 
     def add(self, uid: str) -> dict[str, Any]:
         owner = {"kind": "Job", "name": "match-1", "uid": "job"}
-        pod: dict[str, Any] = {"metadata": {"namespace": "minigo", "uid": uid, "ownerReferences": [owner]}, "status": {}}
+        pod: dict[str, Any] = {
+            "metadata": {"namespace": "minigo", "uid": uid, "ownerReferences": [owner]},
+            "status": {},
+        }
         self.pods.append(pod)
         return pod
 

@@ -67,6 +67,15 @@ def kill_trainer(system: System) -> Outcome:
     return Outcome(began, _next(system, began, system.commits, "a commit"))
 
 
+def crash_trainer_node(system: System) -> Outcome:
+    """The trainer's node dies at once, and its cloud finds that its machine is gone. Until the next commit."""
+    node, _ = system.pod("trainer")
+    began = time.monotonic()
+    node.crash()
+    system.cloud.add(is_spot=False)
+    return Outcome(began, _next(system, began, system.commits, "a commit"))
+
+
 def two_trainers(system: System) -> Outcome:
     """A node loses the API server, and the trainer on it is deleted by force: it goes on beside its successor.
 
@@ -162,6 +171,7 @@ DRILLS: Final[dict[str, Callable[[System], Outcome]]] = {
     "worker's node crashes": crash_worker_node,
     "spot node is reclaimed": reclaim_spot_node,
     "trainer killed -9": kill_trainer,
+    "trainer's node crashes": crash_trainer_node,
     "two trainers": two_trainers,
     "controller killed -9 in a match": kill_controller,
     "controller wakes up late": late_controller,

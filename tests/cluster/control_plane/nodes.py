@@ -45,6 +45,7 @@ class Node(threading.Thread):
         api_address: (host, port) where pods find the API server.
         folder: for pods.
         is_spot: whether it is labelled and tainted as a spot node.
+        log_port: where the API server asks for logs.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class Node(threading.Thread):
         api_address: tuple[str, int],
         folder: Path,
         is_spot: bool,
+        log_port: int,
     ) -> None:
         super().__init__(name=name, daemon=True)
         self.is_spot = is_spot
@@ -65,6 +67,7 @@ class Node(threading.Thread):
         self._api, self._network, self._indexes, self._image = api, network, indexes, image
         self._extra = {"KUBERNETES_SERVICE_HOST": api_address[0], "KUBERNETES_SERVICE_PORT": str(api_address[1])}
         self._folder = folder
+        self._log_port = log_port
         self._is_cut = threading.Event()
         self._is_down = threading.Event()
         self._is_shutting_down = False
@@ -162,7 +165,8 @@ class Node(threading.Thread):
         status = {
             "capacity": _ALLOCATABLE,
             "allocatable": _ALLOCATABLE,
-            "addresses": [{"type": "InternalIP", "address": HOST}, {"type": "Hostname", "address": self.name}],
+            "addresses": [{"type": "InternalIP", "address": HOST}],
+            "daemonEndpoints": {"kubeletEndpoint": {"Port": self._log_port}},
             "conditions": [{**condition, "lastHeartbeatTime": now(), "lastTransitionTime": self._since}],
         }
         self._api.send("PATCH", f"/api/v1/nodes/{self.name}/status", {"status": status}, content=MERGE)

@@ -46,12 +46,12 @@ class ControlPlane:
         self._folder = folder
         self._ports = {name: _free_port() for name in ("etcd", "peer", "api", "controllers", "scheduler")}
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
-        self.authority = folder / "ca.crt"
+        self.authority, self.certificate, self.key = (folder / name for name in ("ca.crt", "server.crt", "server.key"))
         folder.mkdir(parents=True)
         _make_certificates(folder)
         (folder / "tokens.csv").write_text(f'{_TOKEN},admin,1,"system:masters"\n', encoding="utf-8")
         self.api = Api(f"https://127.0.0.1:{self._ports['api']}", self.authority, _TOKEN)
-        self._adapter = Adapter(self.api.url, self.authority, folder / "server.crt", folder / "server.key", HOST)
+        self._adapter = Adapter(self.api.url, self.authority, self.certificate, self.key, HOST)
         self.address = (HOST, self._adapter.port)
         self.kubeconfig = self._write_kubeconfig("kubeconfig", f"https://{HOST}:{self._adapter.port}")
 
@@ -81,8 +81,8 @@ class ControlPlane:
             "--advertise-address=127.0.0.1",
             "--endpoint-reconciler-type=none",
             f"--service-cluster-ip-range={_SERVICES}",
-            f"--tls-cert-file={self._folder / 'server.crt'}",
-            f"--tls-private-key-file={self._folder / 'server.key'}",
+            f"--tls-cert-file={self.certificate}",
+            f"--tls-private-key-file={self.key}",
             f"--client-ca-file={self.authority}",
             f"--token-auth-file={self._folder / 'tokens.csv'}",
             "--authorization-mode=RBAC",

@@ -4,15 +4,12 @@
 import json
 import statistics
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from tests.cluster.control_plane.drills import Outcome
-from tests.support.gcs_emulator import Acknowledged
-
-PROGRESS: Final = {"shard": "games/", "commit": "state/trainer.json", "verdict": "/verdict.json"}
 
 
 @dataclass
@@ -55,12 +52,14 @@ class Report:
         """Writes everything as JSON."""
         path.write_text(json.dumps({"failures": self.rows(), **self.facts}, indent=1) + "\n", encoding="utf-8")
 
-    def add_progress(self, writes: Iterable[Acknowledged]) -> None:
-        """Notes for each outcome when the next shard, write of the trainer's state and verdict came."""
-        log = list(writes)
-        for outcomes in self.outcomes.values():
-            for outcome in outcomes:
-                for what, part in PROGRESS.items():
-                    times = [write.time for write in log if part in write.name and write.time > outcome.began]
-                    if times:
-                        outcome.notes[f"next {what}"] = min(times) - outcome.began
+    def add_progress(self, progress: Mapping[str, Iterable[float]]) -> None:
+        """Notes for each outcome when the next shard, commit and verdict came, whatever else had failed by then.
+
+        Args:
+            progress: when there was one, by what it is called.
+        """
+        for outcome in (outcome for outcomes in self.outcomes.values() for outcome in outcomes):
+            for what, times in progress.items():
+                after = [moment for moment in times if moment > outcome.began]
+                if after:
+                    outcome.notes[f"next {what}"] = min(after) - outcome.began

@@ -18,6 +18,7 @@ from minigo.run import Run
 from tests.cluster.control_plane.api import Object
 from tests.cluster.control_plane.build import programs
 from tests.cluster.control_plane.indexes import Indexes
+from tests.cluster.control_plane.logs import LogServer
 from tests.cluster.control_plane.network import HOST, PodNetwork
 from tests.cluster.control_plane.nodes import Cloud, Node
 from tests.cluster.control_plane.overlay import write_overlay
@@ -51,9 +52,11 @@ class System:
         image = Image(("nice", "-n", "5", sys.executable, "-m", "minigo"), environment)
 
         def make(name: str, is_spot: bool) -> Node:
-            return Node(name, plane.api, network, self.indexes, image, plane.address, folder / "nodes" / name, is_spot)
+            place, port = folder / "nodes" / name, self.logs.port
+            return Node(name, plane.api, network, self.indexes, image, plane.address, place, is_spot, port)
 
         self.cloud = Cloud(plane.api, make)
+        self.logs = LogServer(plane.certificate, plane.key, self._log)
 
     # What a person does.
 
@@ -109,6 +112,10 @@ class System:
         assert len(found) == 1, f"there must be one pod of {role}, found {[pod.name for _, pod in found]}"
         return found[0]
 
+    def _log(self, name: str) -> Path | None:
+        found = [pod.log for node in self.cloud.running() for pod in list(node.pods.values()) if pod.name == name]
+        return found[-1] if found else None
+
     def get(self, kind: str, name: str) -> Object:
         """A workload."""
         found = self.plane.api.get(f"/apis/apps/v1/namespaces/{NAMESPACE}/{kind}/{name}")
@@ -154,6 +161,7 @@ def running_system(folder: Path) -> Iterator[System]:
         plane = stack.enter_context(ControlPlane(made, folder / "plane").running())
         system = System(plane, bucket, network, folder)
         stack.callback(system.cloud.close)
+        stack.enter_context(system.logs.running())
         for is_spot, count in ((True, SPOT_NODES), (False, LASTING_NODES)):
             for _ in range(count):
                 system.cloud.add(is_spot=is_spot)
