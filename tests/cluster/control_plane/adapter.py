@@ -2,6 +2,7 @@
 """Stands between today's clients and an API server of 2021: translates what has changed since, and nothing else.
 
 * CronJobs are at batch/v1; the server has them at batch/v1beta1.
+* Applying an object with ports takes a protocol, which is TCP unless something else is said.
 * Indexed Jobs: the server does not know the fields, so they travel as an annotation, and come back as fields.
 
 Whoever asks is passed on: the server decides what they may. What the fields mean is left to the nodes: see `indexes`.
@@ -26,6 +27,7 @@ from tests.cluster.control_plane.api import Object
 ANNOTATION: Final = "test.minigo/newer-fields"
 _NEWER: Final = ("completionMode", "backoffLimitPerIndex", "maxFailedIndexes", "podFailurePolicy")
 _PASSED: Final = ("Accept", "Authorization", "Content-Type", "User-Agent")
+_APPLY: Final = "application/apply-patch+yaml"
 _MAX_INT: Final = 2**31 - 1
 
 
@@ -64,6 +66,19 @@ def from_server(item: Object) -> Object:
 def path_at_server(path: str) -> str:
     """Where the server has what is at this path today."""
     return re.sub(r"^/apis/batch/v1/((?:namespaces/[^/?]+/)?cronjobs)", r"/apis/batch/v1beta1/\1", path)
+
+
+def _name_protocols(part: Any) -> None:
+    """Says TCP wherever ports do not say another protocol."""
+    if isinstance(part, dict):
+        for name, value in part.items():
+            if name == "ports" and isinstance(value, list):
+                for port in value:
+                    port.setdefault("protocol", "TCP")
+            _name_protocols(value)
+    elif isinstance(part, list):
+        for value in part:
+            _name_protocols(value)
 
 
 def _job_spec(item: Object) -> Object | None:
@@ -110,8 +125,12 @@ class Adapter:
     def forward(self, method: str, path: str, headers: dict[str, str], body: bytes) -> tuple[int, str, bytes]:
         """Asks the server: status, content type and content. Raises urllib3's HTTPError."""
         there = path_at_server(path)
-        if body and "/apis/batch/v1" in there and method != "DELETE":
-            body = json.dumps(to_server(yaml.safe_load(body))).encode()
+        if body and headers.get("Content-Type") == _APPLY:
+            item = yaml.safe_load(body)
+            _name_protocols(item)
+            body = json.dumps(to_server(item)).encode()
+        elif body and "/apis/batch/v1" in there and method != "DELETE":
+            body = json.dumps(to_server(json.loads(body))).encode()
         reply = self.pool.request(method, self.url + there, body=body if body else None, headers=headers)
         content, kind = reply.data, reply.headers.get("Content-Type", "")
         if "/apis/batch/v1" in there and kind.startswith("application/json"):

@@ -50,6 +50,13 @@ class Api:
         found: list[Object] = self.send("GET", path, query=query)["items"]
         return found
 
+    def is_ready(self) -> bool:
+        """Whether the server says that it can work."""
+        try:
+            return bool(self._pool.request("GET", f"{self.url}/readyz").status == 200)
+        except urllib3.exceptions.HTTPError:
+            return False
+
     def send(
         self, method: str, path: str, body: Any = None, *, content: str = "application/json", query: Any = None
     ) -> Object:

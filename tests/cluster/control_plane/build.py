@@ -87,7 +87,7 @@ def _build(work: Path, made: Path) -> None:
     shutil.move(work / "root/usr/bin/etcd", made / "etcd")
     for name in BUILT:
         shutil.move(sources / "_output/bin" / name, made / name)
-    shutil.rmtree(work)
+    _run(["rm", "-rf", str(work)])
 
 
 def _fetch(work: Path) -> Path:

@@ -5,10 +5,12 @@ A role opens the port that its manifest names, whatever other pods do. Network p
 """
 
 import contextlib
+import fcntl
 import itertools
 import subprocess
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Final
 
 HOST: Final = "10.231.0.1"  # this machine, as pods see it
@@ -39,7 +41,15 @@ class PodNetwork:
 
     @contextlib.contextmanager
     def running(self) -> Iterator["PodNetwork"]:
-        """Makes the bridge; afterwards takes it and all namespaces away, those of a test that was killed too."""
+        """Makes the bridge; afterwards takes it and all namespaces away, those of a test that was killed too.
+
+        One at a time on a machine: another one waits.
+        """
+        with Path("/run/lock/minigo-pods").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield from self._made()
+
+    def _made(self) -> Iterator["PodNetwork"]:
         self._clear()
         try:
             _batch(

@@ -12,13 +12,13 @@ from cluster import render
 SETTINGS: Final = (  # over the preset `demo`: 5x5, komi 24.5
     "--network.blocks=2",
     "--network.channels=32",
-    "--selfplay.random_games=320",
+    "--selfplay.random_games=256",
     "--selfplay.games_per_shard=16",
     "--train.window_min=4000",
     "--train.warmup_steps=50",
     "--train.holdout_share=0.0",
-    "--evaluate.games=8",
-    "--loop.games_per_generation=320",
+    "--evaluate.games=4",
+    "--loop.games_per_generation=192",
     "--loop.minutes=40",
 )
 SELFPLAY_PODS: Final = 2

@@ -5,12 +5,12 @@ import contextlib
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
 from tests.cluster.control_plane.adapter import Adapter
-from tests.cluster.control_plane.api import Api, ApiError
+from tests.cluster.control_plane.api import Api
 from tests.cluster.control_plane.network import HOST
 
 NODE_GRACE_SECONDS: Final = 16  # a node that says nothing for so long is not ready; 40 by default
@@ -62,7 +62,8 @@ class ControlPlane:
             self._start_etcd()
             self.start_api_server()
             self._start_controllers()
-            self._wait_for("/api/v1/namespaces/default/serviceaccounts/default")
+            account = "/api/v1/namespaces/default/serviceaccounts/default"
+            self._wait_for(lambda: self.api.get(account), "service account")
             with self._adapter.running():
                 yield self
         finally:
@@ -84,6 +85,7 @@ class ControlPlane:
             f"--tls-cert-file={self.certificate}",
             f"--tls-private-key-file={self.key}",
             f"--client-ca-file={self.authority}",
+            f"--requestheader-client-ca-file={self.authority}",
             f"--token-auth-file={self._folder / 'tokens.csv'}",
             "--authorization-mode=RBAC",
             "--service-account-issuer=https://kubernetes.default",
@@ -91,7 +93,7 @@ class ControlPlane:
             f"--service-account-signing-key-file={account}.key",
             "--feature-gates=TTLAfterFinished=true",
         )
-        self._wait_for("/readyz?verbose=false")
+        self._wait_for(self.api.is_ready, "ready API server")
 
     def kill_api_server(self) -> None:
         """Ends the API server at once."""
@@ -114,12 +116,13 @@ class ControlPlane:
             f"--listen-peer-urls={peer}",
             f"--initial-advertise-peer-urls={peer}",
             f"--initial-cluster=default={peer}",
+            "--unsafe-no-fsync",
         )
 
     def _start_controllers(self) -> None:
         config = self._write_kubeconfig("direct.kubeconfig", self.api.url)
         who = [f"--{name}={config}" for name in ("kubeconfig", "authentication-kubeconfig", "authorization-kubeconfig")]
-        common = [*who, "--leader-elect=false", "--bind-address=127.0.0.1"]
+        common = [*who, "--leader-elect=false", "--bind-address=127.0.0.1", "--port=0"]
         self._start(
             "kube-controller-manager",
             *common,
@@ -139,16 +142,12 @@ class ControlPlane:
                 [str(self._programs / name), *flags], stdout=log, stderr=log, start_new_session=True
             )
 
-    def _wait_for(self, path: str) -> None:
+    def _wait_for(self, condition: Callable[[], object], what: str) -> None:
         deadline = time.monotonic() + _START_SECONDS
-        while True:
+        while not condition():
             self.check()
-            with contextlib.suppress(ApiError, ValueError):
-                if self.api.get(path) is not None:
-                    return
-            assert time.monotonic() < deadline, (
-                f"the control plane has no {path}:\n{self._log('kube-apiserver')[-3000:]}"
-            )
+            log = self._log("kube-apiserver")
+            assert time.monotonic() < deadline, f"the control plane has no {what}:\n{log[-3000:]}"
             time.sleep(0.2)
 
     def _log(self, name: str) -> str:
