@@ -11,13 +11,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from tests.cluster.control_plane.audit import check_nothing_lost
 from tests.cluster.control_plane.build import BuildError, programs
-from tests.cluster.control_plane.drills import DRILLS
+from tests.cluster.control_plane.drills import LANES
 from tests.cluster.control_plane.report import Report
 from tests.cluster.control_plane.system import NAMESPACE, URL, System, running_system
 
@@ -83,7 +84,7 @@ def test_manifests_are_applied_and_applying_again_changes_nothing(system):
     assert "applied Deployment selfplay" in system.launch("apply")
     assert "nothing to change" in system.launch("diff")
     system.wait(lambda: system.writes(0.0, "games/"), 300, "the first shard")
-    system.wait(system.is_whole, WHOLE_SECONDS, "all pods are ready")
+    system.wait(lambda: system.is_whole(*LANES), WHOLE_SECONDS, "all pods are ready")
     say(system.launch("status"))
     assert '"severity"' in system.launch("logs", "trainer")
 
@@ -116,15 +117,9 @@ def test_nothing_is_lost_whatever_fails_and_the_champion_gets_strong(system, tmp
     report, began = Report(), time.monotonic()
     path = Path(os.environ.get("MINIGO_DRILL_REPORT", str(tmp_path / "report.json")))
     system.wait(lambda: len(system.run().history()) >= 2, 900, "the first trained champion")
-    for number in range(1, ROUNDS + 1):
-        for name, drill in DRILLS.items():
-            if any(word in name for word in CHOSEN.split(",")):
-                seconds = system.wait(system.is_whole, WHOLE_SECONDS, f"all pods are ready before: {name}")
-                say(f"round {number}, whole after {seconds:.0f} s: {name}")
-                outcome = drill(system)
-                report.outcomes[name].append(outcome)
-                say(f"round {number}: works again after {outcome.recovered - outcome.began:.1f} s {outcome.notes}")
-                report.write(path)
+    with ThreadPoolExecutor(len(LANES)) as lanes:
+        for lane in [lanes.submit(make_fail, system, role, report, path) for role in LANES]:
+            lane.result()
     system.wait(lambda: len(system.run().history()) >= PROMOTIONS, 1800, f"{PROMOTIONS} promotions")
     system.wait(lambda: time.monotonic() - began > 60 * MINUTES, 60 * MINUTES + 1, "the time for learning")
     report.facts["minutes"] = round((time.monotonic() - began) / 60, 1)
@@ -143,6 +138,20 @@ def test_nothing_is_lost_whatever_fails_and_the_champion_gets_strong(system, tmp
     report.write(path)
     say(f"{report.table()}\n{json.dumps(report.facts, indent=1)}\nreport: {path}")
     assert score["wins"] >= FINAL_WINS
+
+
+def make_fail(system: System, role: str, report: Report, path: Path) -> None:
+    """All failures of a role's lane, one after another, in as many rounds as asked for."""
+    for number in range(1, ROUNDS + 1):
+        for name, drill in LANES[role].items():
+            if any(word in name for word in CHOSEN.split(",")):
+                system.wait(lambda: system.is_whole(role), WHOLE_SECONDS, f"{role} is ready before: {name}")
+                say(f"{number}. {name}")
+                outcome = drill(system)
+                report.outcomes[name].append(outcome)
+                seconds = outcome.recovered - outcome.began
+                say(f"{number}. {name}: works again after {seconds:.1f} s {outcome.notes if outcome.notes else ''}")
+                report.write(path)
 
 
 def final_match() -> dict[str, float]:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from tests.cluster.control_plane.api import MERGE
+from tests.cluster.control_plane.api import MERGE, ApiError, Object
 from tests.cluster.control_plane.nodes import Node
 from tests.cluster.control_plane.pods import Pod
 from tests.cluster.control_plane.system import NAMESPACE, System
@@ -21,6 +21,7 @@ from tests.cluster.control_plane.system import NAMESPACE, System
 LIMIT_SECONDS: Final = 300.0
 STORM_SECONDS: Final = 10.0
 API_DOWN_SECONDS: Final = 5.0
+REPLACED: Final = 75  # exit code of a trainer that finds another one in its place
 
 
 @dataclass
@@ -34,29 +35,29 @@ class Outcome:
 
 def crash_worker_node(system: System) -> Outcome:
     """A node with self-play dies at once. Until a new pod has published a shard."""
-    node, _ = _worker(system)
-    before = _workers(system)
-    began = time.monotonic()
-    node.crash()
-    recovered = _new_worker_publishes(system, began, before)
+    with system.spot_nodes:
+        node, _ = _worker(system)
+        before = _workers(system)
+        began = time.monotonic()
+        node.crash()
     system.cloud.add(is_spot=True)
-    return Outcome(began, recovered)
+    return Outcome(began, _new_worker_publishes(system, began, before))
 
 
 def reclaim_spot_node(system: System) -> Outcome:
     """A spot node's pods get SIGTERM and 15 s, then it is gone. Until a new pod has published a shard."""
-    node, pod = _worker(system)
-    before = _workers(system)
-    began = time.monotonic()
-    thread = threading.Thread(target=node.reclaim)
-    thread.start()
-    system.wait(lambda: pod.is_ended, 60, "the worker ends")
-    notes = {"worker ended after": time.monotonic() - began}
+    with system.spot_nodes:
+        node, pod = _worker(system)
+        before = _workers(system)
+        began = time.monotonic()
+        thread = threading.Thread(target=node.reclaim)
+        thread.start()
+        system.wait(lambda: pod.is_ended, 60, "the worker ends")
+        notes = {"worker ended after": time.monotonic() - began}
+        thread.join()
     assert pod.code == 0, f"a reclaimed worker must end well, got exit code {pod.code}"
-    recovered = _new_worker_publishes(system, began, before)
-    thread.join()
     system.cloud.add(is_spot=True)
-    return Outcome(began, recovered, notes)
+    return Outcome(began, _new_worker_publishes(system, began, before), notes)
 
 
 def kill_trainer(system: System) -> Outcome:
@@ -69,9 +70,10 @@ def kill_trainer(system: System) -> Outcome:
 
 def crash_trainer_node(system: System) -> Outcome:
     """The trainer's node dies at once, and its cloud finds that its machine is gone. Until the next commit."""
-    node, _ = system.pod("trainer")
-    began = time.monotonic()
-    node.crash()
+    with system.lasting_nodes:
+        node, _ = system.pod("trainer")
+        began = time.monotonic()
+        node.crash()
     system.cloud.add(is_spot=False)
     return Outcome(began, _next(system, began, system.commits, "a commit"))
 
@@ -79,14 +81,15 @@ def crash_trainer_node(system: System) -> Outcome:
 def two_trainers(system: System) -> Outcome:
     """A node loses the API server, and the trainer on it is deleted by force: it goes on beside its successor.
 
-    Until the successor has committed and the one before has found out and ended.
+    Until the one before has found out and ended, and there is a commit.
     """
-    with _cut_off(system, "trainer") as (_, old, began):
-        system.wait(lambda: old.code is not None, LIMIT_SECONDS, "the older trainer ends")
-        notes = {"older one ended after": time.monotonic() - began}
-        assert old.code == 75, f"a trainer that was replaced must end with 75, got {old.code}"
-    recovered = _next(system, began, system.commits, "a commit")
-    return Outcome(began, recovered, notes)
+    with system.lasting_nodes:
+        node, old = system.pod("trainer")
+        with _cut_off(system, node, old) as began:
+            system.wait(lambda: old.code is not None, LIMIT_SECONDS, "the older trainer ends")
+            notes = {"older one ended after": time.monotonic() - began}
+    assert old.code == REPLACED, f"a trainer that was replaced must end with {REPLACED}, got {old.code}"
+    return Outcome(began, _next(system, began, system.commits, "a commit"), notes)
 
 
 def kill_controller(system: System) -> Outcome:
@@ -101,45 +104,41 @@ def kill_controller(system: System) -> Outcome:
 def late_controller(system: System) -> Outcome:
     """A controller stands still in a match, is replaced, and wakes up when another verdict is there.
 
-    Until its successor's verdict; then both work for a while.
+    Until its successor's verdict; then both work until there is one more.
     """
     _in_a_match(system)
-    _, pod = system.pod("controller")
-    pod.send(signal.SIGSTOP)
-    try:
-        with _cut_off(system, "controller") as (_, old, began):
+    with system.lasting_nodes:
+        node, old = system.pod("controller")
+        old.send(signal.SIGSTOP)
+        with _cut_off(system, node, old) as began:
             recovered = _next_verdict(system, began)
             old.send(signal.SIGCONT)
             woken = time.monotonic()
-            _next_verdict(system, woken)
-            notes = {"next verdict after it woke up": time.monotonic() - woken}
-            stale = "came too late" in old.log.read_text(encoding="utf-8", errors="replace")
-            notes["its verdict was stale"] = float(stale)
-    finally:
-        pod.send(signal.SIGCONT)
+            notes = {"a verdict after it woke up": _next_verdict(system, woken) - woken}
+        notes["its verdict came too late"] = float("came too late" in old.log.read_text(encoding="utf-8"))
     return Outcome(began, recovered, notes)
 
 
 def same_index(system: System) -> Outcome:
-    """Two pods play one pair: a node loses the API server, and its match pod is deleted by force. Until the verdict."""
-    _in_a_match(system)
-    node, pod = _match_pod(system)
-    index = system.indexes.of(pod.manifest)
-    pod.send(signal.SIGSTOP)
+    """Two pods play one pair: a node loses the API server, and its match pod is deleted by force.
+
+    The pod stands still until its successor has started, or it might be done before. Until the verdict.
+    """
     twins: list[Pod] = []
 
     def has_twin() -> bool:
         twins[:] = [other for _, other in system.pods("match") if other is not pod and _is_twin(system, other, pod)]
         return bool(twins)
 
-    try:
-        with _cut_off(system, "match", node, pod) as (_, _, began):
-            system.wait(has_twin, LIMIT_SECONDS, f"a second pod of index {index}")
+    with system.spot_nodes:
+        _in_a_match(system)
+        node, pod = system.pods("match")[-1]  # the one that was started last
+        pod.send(signal.SIGSTOP)
+        with _cut_off(system, node, pod) as began:
+            system.wait(has_twin, LIMIT_SECONDS, f"a second pod of index {system.indexes.of(pod.manifest)}")
             notes = {"second pod after": time.monotonic() - began}
             pod.send(signal.SIGCONT)
             recovered = _next_verdict(system, began)
-    finally:
-        pod.send(signal.SIGCONT)
     return Outcome(began, recovered, notes)
 
 
@@ -167,53 +166,79 @@ def restart_api_server(system: System) -> Outcome:
     return Outcome(began, _next_verdict(system, began))
 
 
-DRILLS: Final[dict[str, Callable[[System], Outcome]]] = {
-    "worker's node crashes": crash_worker_node,
-    "spot node is reclaimed": reclaim_spot_node,
-    "trainer killed -9": kill_trainer,
-    "trainer's node crashes": crash_trainer_node,
-    "two trainers": two_trainers,
-    "controller killed -9 in a match": kill_controller,
-    "controller wakes up late": late_controller,
-    "two pods with one index": same_index,
-    "replies lost, 10 s": lose_replies,
-    "503 to everything, 10 s": refuse_everything,
-    "API server killed, 5 s": restart_api_server,
+LANES: Final[dict[str, dict[str, Callable[[System], Outcome]]]] = {
+    "selfplay": {
+        "worker's node crashes": crash_worker_node,
+        "replies lost, 10 s": lose_replies,
+        "spot node is reclaimed": reclaim_spot_node,
+        "503 to everything, 10 s": refuse_everything,
+    },
+    "trainer": {
+        "trainer killed -9": kill_trainer,
+        "two trainers": two_trainers,
+        "trainer's node crashes": crash_trainer_node,
+    },
+    "controller": {
+        "controller killed -9 in a match": kill_controller,
+        "two pods with one index": same_index,
+        "API server killed, 5 s": restart_api_server,
+        "controller wakes up late": late_controller,
+    },
 }
-"""All failures, by what a table calls them."""
+"""All failures, by the role that must be whole before, and by what a table calls them. Those of different roles happen
+at the same time."""
 
 
 @contextlib.contextmanager
-def _cut_off(
-    system: System, role: str, node: Node | None = None, pod: Pod | None = None
-) -> Iterator[tuple[Node, Pod, float]]:
-    """A pod's node loses the API server, and the pod is deleted by force; yields (node, pod, when).
+def _cut_off(system: System, node: Node, pod: Pod) -> Iterator[float]:
+    """A pod's node loses the API server, and the pod is deleted by force; yields when. Afterwards the node is back.
 
-    The node is cordoned first, or the pod's successor might be sent to it. Afterwards the node is back.
+    The node is cordoned, or the pod's successor might be sent to it.
     """
-    if node is None or pod is None:
-        node, pod = system.pod(role)
-    _cordon(system, node, cordoned=True)
+    _insist(system, "PATCH", f"/api/v1/nodes/{node.name}", {"spec": {"unschedulable": True}}, MERGE)
     began = time.monotonic()
     node.cut()
     try:
-        system.kubectl("delete", "pod", pod.name, "-n", NAMESPACE, "--force", "--grace-period=0", "--wait=false")
-        yield node, pod, began
+        path = f"/api/v1/namespaces/{NAMESPACE}/pods/{pod.name}"
+        _insist(
+            system,
+            "DELETE",
+            path,
+            {"apiVersion": "v1", "kind": "DeleteOptions", "gracePeriodSeconds": 0, "preconditions": {"uid": pod.uid}},
+        )
+        yield began
     finally:
+        pod.send(signal.SIGCONT)
         node.heal()
-        _cordon(system, node, cordoned=False)
+        _insist(system, "PATCH", f"/api/v1/nodes/{node.name}", {"spec": {"unschedulable": False}}, MERGE)
 
 
-def _cordon(system: System, node: Node, *, cordoned: bool) -> None:
-    system.plane.api.send("PATCH", f"/api/v1/nodes/{node.name}", {"spec": {"unschedulable": cordoned}}, content=MERGE)
+def _insist(system: System, method: str, path: str, body: Object, content: str = "application/json") -> None:
+    """Makes a request, again and again while the API server is away; what is gone is fine."""
+    deadline = time.monotonic() + LIMIT_SECONDS
+    while True:
+        try:
+            system.plane.api.send(method, path, body, content=content)
+        except ApiError as error:
+            if error.status in (404, 409):
+                return
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.5)
+        else:
+            return
 
 
 def _worker(system: System) -> tuple[Node, Pod]:
-    """A self-play pod that is at work and has published, the oldest first."""
-    published = {_worker_uid(write.name) for write in system.writes(0.0, "games/")}
-    found = [(node, pod) for node, pod in system.pods("selfplay") if pod.uid.partition("-")[0] in published]
-    assert found, "no self-play pod has published anything"
-    return found[0]
+    """A self-play pod that has published, and that the API server knows of."""
+
+    def found() -> list[tuple[Node, Pod]]:
+        published = {_worker_uid(write.name) for write in system.writes(0.0, "games/")}
+        at_work = [(node, pod) for node, pod in system.pods("selfplay") if node.is_reachable and not pod.is_stopping]
+        return [(node, pod) for node, pod in at_work if pod.uid.partition("-")[0] in published]
+
+    system.wait(found, LIMIT_SECONDS, "a self-play pod that has published")
+    return found()[0]
 
 
 def _workers(system: System) -> set[str]:
@@ -251,11 +276,6 @@ def _after_the_storm(system: System) -> Outcome:
 def _in_a_match(system: System) -> None:
     """Waits until a pair of a match is being played."""
     system.wait(lambda: system.pods("match"), LIMIT_SECONDS, "a match")
-
-
-def _match_pod(system: System) -> tuple[Node, Pod]:
-    """The match pod that was started last."""
-    return system.pods("match")[-1]
 
 
 def _is_twin(system: System, other: Pod, pod: Pod) -> bool:

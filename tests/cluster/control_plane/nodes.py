@@ -25,6 +25,7 @@ STEP_SECONDS: Final = 0.1
 SYNC_SECONDS: Final = 0.5
 LEASE_SECONDS: Final = 4.0
 RECLAIM_SECONDS: Final = 15.0  # what a pod gets of a spot node's 30 s notice
+REMOVE_SECONDS: Final = 30.0  # until a cloud takes away the object of a machine that is gone
 ACCOUNT_PATH: Final = "/var/run/secrets/kubernetes.io/serviceaccount"
 SPOT: Final = "cloud.google.com/gke-spot"
 _ALLOCATABLE: Final = {"cpu": "8", "memory": "32Gi", "ephemeral-storage": "50Gi", "pods": "30"}
@@ -293,6 +294,7 @@ class Cloud:
         self._api = api
         self._make = make
         self._numbers = itertools.count()
+        self._gone: dict[str, float] = {}  # since when nodes without a machine are known to be not ready
         self._is_over = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self._thread.start()
@@ -321,7 +323,9 @@ class Cloud:
                 for item in self._api.items("/api/v1/nodes"):
                     node = self.nodes.get(item["metadata"]["name"])
                     if node is not None and node.is_down and not _is_ready(item):
-                        self._api.send("DELETE", f"/api/v1/nodes/{node.name}")
+                        since = self._gone.setdefault(node.name, time.monotonic())
+                        if time.monotonic() - since >= REMOVE_SECONDS:
+                            self._api.send("DELETE", f"/api/v1/nodes/{node.name}")
             except ApiError as error:
                 _log.info("cloud: %s", error)
 

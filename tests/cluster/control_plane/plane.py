@@ -97,12 +97,13 @@ class ControlPlane:
 
     def kill_api_server(self) -> None:
         """Ends the API server at once."""
-        self._processes["kube-apiserver"].kill()
-        self._processes["kube-apiserver"].wait()
+        process = self._processes.pop("kube-apiserver")
+        process.kill()
+        process.wait()
 
     def check(self) -> None:
         """Asserts that all programs run."""
-        for name, process in self._processes.items():
+        for name, process in list(self._processes.items()):
             assert process.poll() is None, f"{name} ended with {process.returncode}:\n{self._log(name)[-3000:]}"
 
     def _start_etcd(self) -> None:

@@ -22,7 +22,7 @@ class Report:
     def rows(self) -> list[dict[str, Any]]:
         """One row for each failure: how often, and seconds until the system worked again."""
         rows = []
-        for name, outcomes in self.outcomes.items():
+        for name, outcomes in list(self.outcomes.items()):
             seconds = sorted(round(outcome.recovered - outcome.began, 1) for outcome in outcomes)
             notes = sorted({key for outcome in outcomes for key in outcome.notes})
             further = {

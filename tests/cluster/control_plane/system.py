@@ -9,13 +9,14 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
 from minigo.run import Run
-from tests.cluster.control_plane.api import Object
+from tests.cluster.control_plane.api import ApiError, Object
 from tests.cluster.control_plane.build import programs
 from tests.cluster.control_plane.indexes import Indexes
 from tests.cluster.control_plane.logs import LogServer
@@ -29,7 +30,8 @@ from tests.support.gcs_emulator import Acknowledged, GcsEmulator
 NAMESPACE: Final = "minigo"
 URL: Final = "gs://bucket/run"
 SPOT_NODES: Final = 3
-LASTING_NODES: Final = 2
+LASTING_NODES: Final = 3
+WAIT_SECONDS: Final = 300.0
 _OWN: Final = ("HOME", "KUBECONFIG", "STORAGE_EMULATOR_HOST", "TMPDIR", "POD_UID")  # of this machine, not of an image
 
 
@@ -45,11 +47,12 @@ class System:
     def __init__(self, plane: ControlPlane, bucket: GcsEmulator, network: PodNetwork, folder: Path) -> None:
         self.plane = plane
         self.bucket = bucket
+        self.spot_nodes, self.lasting_nodes = threading.Lock(), threading.Lock()  # who makes them fail holds it
         self.folder = folder
         self._overlay = write_overlay(folder / "overlay")
         self.indexes = Indexes(plane.api)
         environment = {name: value for name, value in os.environ.items() if name not in _OWN}
-        image = Image(("nice", "-n", "5", sys.executable, "-m", "minigo"), environment)
+        image = Image((sys.executable, "-m", "minigo"), environment)
 
         def make(name: str, is_spot: bool) -> Node:
             place, port = folder / "nodes" / name, self.logs.port
@@ -107,10 +110,13 @@ class System:
         ]
 
     def pod(self, role: str) -> tuple[Node, Pod]:
-        """The one pod of a role that counts, and its node."""
-        found = [(node, pod) for node, pod in self.pods(role) if node.is_reachable and not pod.is_stopping]
-        assert len(found) == 1, f"there must be one pod of {role}, found {[pod.name for _, pod in found]}"
-        return found[0]
+        """The one pod of a role that counts, and its node, as soon as there is one."""
+
+        def found() -> list[tuple[Node, Pod]]:
+            return [(node, pod) for node, pod in self.pods(role) if node.is_reachable and not pod.is_stopping]
+
+        self.wait(lambda: len(found()) == 1, WAIT_SECONDS, f"one pod of {role}")
+        return found()[0]
 
     def _log(self, name: str) -> Path | None:
         found = [pod.log for node in self.cloud.running() for pod in list(node.pods.values()) if pod.name == name]
@@ -122,15 +128,18 @@ class System:
         assert found is not None, f"there is no {kind} {name}"
         return found
 
-    def is_whole(self) -> bool:
-        """Whether all workloads have all of their pods ready, and nobody runs who should not."""
+    def is_whole(self, *roles: str) -> bool:
+        """Whether workloads have all of their pods ready, and nobody else runs under their names."""
         kinds = {"selfplay": "deployments", "controller": "deployments", "trainer": "statefulsets"}
-        for name, kind in kinds.items():
-            found = self.get(kind, name)
-            wanted = found["spec"]["replicas"]
-            if found.get("status", {}).get("readyReplicas", 0) != wanted or len(self.pods(name)) != wanted:
-                return False
-        return all(node.is_reachable for node in self.cloud.running())
+        try:
+            for name in roles:
+                found = self.get(kinds[name], name)
+                wanted = found["spec"]["replicas"]
+                if found.get("status", {}).get("readyReplicas", 0) != wanted or len(self.pods(name)) != wanted:
+                    return False
+        except ApiError:
+            return False
+        return all(node.is_reachable for role in roles for node, _ in self.pods(role))
 
     def wait(self, condition: Callable[[], object], seconds: float, what: str) -> float:
         """Waits; returns how many seconds it took."""
