@@ -70,6 +70,7 @@ class Node(threading.Thread):
         self._folder = folder
         self._log_port = log_port
         self._is_cut = threading.Event()
+        self._talk = threading.Lock()  # held while it talks to the API server
         self._is_down = threading.Event()
         self._is_shutting_down = False
         self._told: dict[str, str] = {}  # by uid, the status that the API server has
@@ -92,12 +93,13 @@ class Node(threading.Thread):
         while not self._is_down.wait(STEP_SECONDS):
             clock = time.monotonic()
             try:
-                if not self._is_cut.is_set() and clock - leased >= LEASE_SECONDS:
-                    self._renew()
-                    leased = clock
-                if not self._is_cut.is_set() and clock - synced >= SYNC_SECONDS:
-                    self._sync()
-                    synced = clock
+                with self._talk:
+                    if not self._is_cut.is_set() and clock - leased >= LEASE_SECONDS:
+                        self._renew()
+                        leased = clock
+                    if not self._is_cut.is_set() and clock - synced >= SYNC_SECONDS:
+                        self._sync()
+                        synced = clock
             except ApiError as error:
                 _log.info("%s: %s", self.name, error)
                 synced = clock
@@ -115,7 +117,8 @@ class Node(threading.Thread):
 
     def cut(self) -> None:
         """The API server is out of reach; pods go on."""
-        self._is_cut.set()
+        with self._talk:
+            self._is_cut.set()
 
     def heal(self) -> None:
         """The API server can be reached again."""

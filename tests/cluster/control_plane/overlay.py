@@ -18,7 +18,7 @@ SETTINGS: Final = (  # over the preset `demo`: 5x5, komi 24.5
     "--train.warmup_steps=50",
     "--train.holdout_share=0.0",
     "--evaluate.games=4",
-    "--loop.games_per_generation=192",
+    "--loop.games_per_generation=96",
     "--loop.minutes=40",
     "--machine.precision=float32",  # or each process measures which is faster
 )

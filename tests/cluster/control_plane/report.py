@@ -17,6 +17,7 @@ class Report:
     """The outcomes by failure, and what else was measured."""
 
     outcomes: dict[str, list[Outcome]] = field(default_factory=lambda: defaultdict(list))
+    faults: list[str] = field(default_factory=list)  # of failures that the system did not recover from
     facts: dict[str, Any] = field(default_factory=dict)
 
     def rows(self) -> list[dict[str, Any]]:
@@ -50,7 +51,10 @@ class Report:
 
     def write(self, path: Path) -> None:
         """Writes everything as JSON."""
-        path.write_text(json.dumps({"failures": self.rows(), **self.facts}, indent=1) + "\n", encoding="utf-8")
+        path.write_text(
+            json.dumps({"failures": self.rows(), "faults": self.faults, **self.facts}, indent=1) + "\n",
+            encoding="utf-8",
+        )
 
     def add_progress(self, progress: Mapping[str, Iterable[float]]) -> None:
         """Notes for each outcome when the next shard, commit and verdict came, whatever else had failed by then.
