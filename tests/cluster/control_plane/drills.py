@@ -85,8 +85,9 @@ def two_trainers(system: System) -> Outcome:
     """
     with system.lasting_nodes:
         node, old = system.pod("trainer")
+        ends = old.restarts  # it may have been killed before
         with _cut_off(system, node, old) as began:
-            system.wait(lambda: old.code is not None, LIMIT_SECONDS, "the older trainer ends")
+            system.wait(lambda: old.restarts > ends, LIMIT_SECONDS, "the older trainer ends")
             notes = {"older one ended after": time.monotonic() - began}
     assert old.code == REPLACED, f"a trainer that was replaced must end with {REPLACED}, got {old.code}"
     return Outcome(began, _next(system, began, system.commits, "a commit"), notes)

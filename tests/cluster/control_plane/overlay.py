@@ -16,6 +16,7 @@ SETTINGS: Final = (  # over the preset `demo`: 5x5, komi 24.5
     "--selfplay.games_per_shard=16",
     "--train.window_min=4000",
     "--train.warmup_steps=50",
+    "--train.replay_ratio=2",
     "--train.holdout_share=0.0",
     "--evaluate.games=4",
     "--loop.games_per_generation=96",
