@@ -81,7 +81,7 @@ def crash_trainer_node(system: System) -> Outcome:
 def two_trainers(system: System) -> Outcome:
     """A node loses the API server, and the trainer on it is deleted by force: it goes on beside its successor.
 
-    Until the one before has found out and ended, and there is a commit.
+    Until the next commit, whoever's; it is noted when the older one has found out and ended.
     """
     with system.lasting_nodes:
         node, old = system.pod("trainer")
