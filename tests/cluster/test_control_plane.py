@@ -31,7 +31,7 @@ MINUTES = float(os.environ.get("MINIGO_DRILL_MINUTES", "10"))  # of learning, at
 LIMIT_MINUTES = float(os.environ.get("MINIGO_DRILL_LIMIT", "90"))  # after which no failure is begun
 PROMOTIONS = 4  # the network that knows nothing is the first
 FINAL_GAMES, FINAL_WINS = 100, 90
-WHOLE_SECONDS = 240.0
+WHOLE_SECONDS = 300.0
 
 CONTROLLER_MAY = (
     "create jobs.batch",
@@ -149,9 +149,9 @@ def make_fail(system: System, role: str, report: Report, path: Path, last: float
     for number in range(1, ROUNDS + 1):
         for name, drill in LANES[role].items():
             if any(word in name for word in CHOSEN.split(",")) and time.monotonic() < last:
-                system.wait(lambda: system.is_whole(role), WHOLE_SECONDS, f"{role} is ready before: {name}")
-                say(f"{number}. {name}")
                 try:
+                    system.wait(lambda: system.is_whole(role), WHOLE_SECONDS, f"{role} is ready")
+                    say(f"{number}. {name}")
                     outcome = drill(system)
                 except (AssertionError, ApiError) as error:  # the others are worth knowing, too
                     report.faults.append(f"{number}. {name}: {error}")
