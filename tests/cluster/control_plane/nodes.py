@@ -204,7 +204,7 @@ class Node(threading.Thread):
                 if pod.is_ended:
                     self._forget(uid)
             else:
-                self._tell(pod)
+                self._tell(pod, wanted[uid])
 
     def _begin(self, uid: str, item: Object) -> None:
         metadata, spec = item["metadata"], item["spec"]
@@ -248,7 +248,7 @@ class Node(threading.Thread):
             pod.stop(float(item["metadata"].get("deletionGracePeriodSeconds", 30)))
             if not pod.is_ended:
                 return
-            self._tell(pod)
+            self._tell(pod, item)
             self._forget(uid)
         options = {"gracePeriodSeconds": 0, "preconditions": {"uid": uid}}
         path = f"/api/v1/namespaces/{item['metadata']['namespace']}/pods/{item['metadata']['name']}"
@@ -263,13 +263,16 @@ class Node(threading.Thread):
             self.pods.pop(uid).close()
             self._told.pop(uid, None)
 
-    def _tell(self, pod: Pod) -> None:
-        """Says what has changed about a pod; names it by its uid, since another may have its name by now."""
+    def _tell(self, pod: Pod, item: Object) -> None:
+        """Says what has changed about a pod; names it by its uid, since another may have its name by now.
+
+        While a node says nothing, the server calls its pods not ready, which is to be put right afterwards.
+        """
         status = pod.status()
         if pod.is_ended and pod.code == 0:
             self._indexes.end(pod.manifest)
         text = json.dumps(status)
-        if self._told.get(pod.uid) == text:
+        if self._told.get(pod.uid) == text and _is_ready({"status": status}) == _is_ready(item):
             return
         metadata = pod.manifest["metadata"]
         for condition in status["conditions"]:
