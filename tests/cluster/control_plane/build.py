@@ -38,7 +38,7 @@ def cache_folder() -> Path:
 def programs() -> Path:
     """A folder with etcd, kube-apiserver, kube-controller-manager and kube-scheduler.
 
-    The first time they are built: 7 minutes on two cores, 2 GB of disk until it is done.
+    The first time they are built: 11 minutes of computing, 2 GB of disk until it is done.
 
     Raises:
         BuildError: this is not Debian 12, not root, or a step failed.
