@@ -130,7 +130,10 @@ def same_index(system: System) -> Outcome:
     with system.spot_nodes:
         for _ in range(MATCHES):
             _in_a_match(system)
-            node, pod = system.pods("match")[-1]  # the one that was started last
+            at_work = _match_pods(system)
+            if not at_work:
+                continue
+            node, pod = at_work[-1]
             outcome = _two_of_one_index(system, node, pod)
             if outcome is not None:
                 return outcome
@@ -287,7 +290,13 @@ def _after_the_storm(system: System) -> Outcome:
 
 def _in_a_match(system: System) -> None:
     """Waits until a pair of a match is being played."""
-    system.wait(lambda: system.pods("match"), LIMIT_SECONDS, "a match")
+    system.wait(lambda: _match_pods(system), LIMIT_SECONDS, "a match")
+
+
+def _match_pods(system: System) -> list[tuple[Node, Pod]]:
+    """Match pods at work that the API server knows of, the one last that has begun last."""
+    found = [(node, pod) for node, pod in system.pods("match") if node.is_reachable and not pod.is_stopping]
+    return sorted(found, key=lambda place: str(place[1].manifest["metadata"]["creationTimestamp"]))
 
 
 def _is_twin(system: System, other: Pod, pod: Pod) -> bool:
