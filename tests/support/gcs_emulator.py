@@ -15,6 +15,7 @@ import random
 import re
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -24,6 +25,7 @@ from urllib.parse import parse_qs, quote, unquote, urlsplit
 import google_crc32c
 
 PAGE_SIZE = 1000
+SMALL = 10_000  # bytes of an object that is taken down whole
 MISSING_BUCKET = "missing"
 STORM = ("503", "429", "drop", "commit-drop")
 
@@ -34,6 +36,16 @@ class ApiError(Exception):
     def __init__(self, status: int, reason: str) -> None:
         super().__init__(reason)
         self.status = status
+
+
+@dataclass(frozen=True)
+class Acknowledged:
+    """A write whose reply has been sent."""
+
+    time: float
+    name: str
+    crc32c: str
+    data: bytes  # of small objects only
 
 
 @dataclass(frozen=True)
@@ -60,10 +72,15 @@ class StoredObject:
 
 
 class GcsEmulator:
-    """The server. `faults` holds what happens to the next requests of a method: see `fail`."""
+    """The server. `faults` holds what happens to the next requests of a method: see `fail`.
 
-    def __init__(self) -> None:
+    Args:
+        host: the address to listen on.
+    """
+
+    def __init__(self, host: str = "127.0.0.1") -> None:
         self.faults: list[tuple[str, str]] = []
+        self.acknowledged: list[Acknowledged] = []  # in their order
         self.num_pages = 0
         self.num_faults = 0  # of storms
         self.lock = threading.Lock()
@@ -71,11 +88,11 @@ class GcsEmulator:
         self._sorted: list[tuple[str, str]] = []  # their names, as of the last listing
         self._uploads: dict[str, tuple[str, dict[str, Any], str | None]] = {}
         self._numbers = itertools.count(1_700_000_000_000_000)
-        self._storm = (0.0, random.Random(0))  # noqa: S311
+        self._storm = (0.0, random.Random(0), STORM)  # noqa: S311
         handler = type("BoundHandler", (Handler,), {"emulator": self})
-        self._server = Server(("127.0.0.1", 0), handler)
+        self._server = Server((host, 0), handler)
         self._server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        self.url = f"http://{host}:{self._server.server_port}"
 
     @contextlib.contextmanager
     def running(self) -> Iterator["GcsEmulator"]:
@@ -95,14 +112,14 @@ class GcsEmulator:
         self.faults += [(method, fault)] * times
 
     @contextlib.contextmanager
-    def storm(self, share: float, seed: int) -> Iterator[None]:
-        """While the block runs, this share of all requests for objects goes wrong, each in one of four ways."""
+    def storm(self, share: float, seed: int, faults: tuple[str, ...] = STORM) -> Iterator[None]:
+        """While the block runs, this share of all requests for objects goes wrong, each in one of these ways."""
         with self.lock:
-            self._storm = (share, random.Random(seed))  # noqa: S311
+            self._storm = (share, random.Random(seed), faults)  # noqa: S311
         try:
             yield
         finally:
-            self._storm = (0.0, self._storm[1])
+            self._storm = (0.0, *self._storm[1:])
 
     def take_fault(self, method: str) -> str | None:
         with self.lock:
@@ -110,11 +127,11 @@ class GcsEmulator:
                 if fault[0] == method:
                     self.faults.remove(fault)
                     return fault[1]
-            share, chance = self._storm
+            share, chance, faults = self._storm
             if chance.random() >= share:
                 return None
             self.num_faults += 1
-            return chance.choice(STORM)
+            return chance.choice(faults)
 
     def get(self, bucket: str, name: str) -> StoredObject:
         with self.lock:
@@ -135,6 +152,15 @@ class GcsEmulator:
                 raise ApiError(400, "Provided CRC32C does not match.")
             self._objects[bucket, meta["name"]] = stored
         return stored
+
+    def note_acknowledged(self, resource: dict[str, Any]) -> None:
+        """Takes down that whoever wrote an object knows that it is there; other replies are passed over."""
+        if resource.get("kind") == "storage#object":
+            bucket, name = resource["bucket"], resource["name"]
+            with self.lock:
+                stored = self._objects.get((bucket, name))
+                data = stored.data if stored is not None and len(stored.data) < SMALL else b""
+                self.acknowledged.append(Acknowledged(time.monotonic(), name, resource["crc32c"], data))
 
     def delete(self, bucket: str, name: str) -> None:
         self.get(bucket, name)
@@ -204,6 +230,8 @@ class Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             return
         self.reply(status, headers, content)
+        if status == 200 and self.command in ("POST", "PUT"):
+            self.emulator.note_acknowledged(json.loads(content) if content else {})
 
     def reply(self, status: int, headers: dict[str, str], content: bytes) -> None:
         self.send_response(status)
