@@ -159,9 +159,12 @@ async def _asked(app: FastAPI, target: str) -> tuple[int, str, bytes]:
         "server": ("127.0.0.1", 80),
     }
     status, kind, body = 0, "", bytearray()
+    requests = iter([{"type": "http.request", "body": b"", "more_body": False}])
 
     async def receive() -> dict[str, Any]:
-        return {"type": "http.request", "body": b"", "more_body": False}
+        if (request := next(requests, None)) is None:
+            await asyncio.Event().wait()  # we listen to the end: an answer that is streamed asks whether we do
+        return request or {"type": "http.disconnect"}
 
     async def send(message: Any) -> None:
         nonlocal status, kind
