@@ -15,11 +15,11 @@ def user_cache(tmp_path_factory):
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """All tests are run by as many processes as there are cores, at most four; a choice of files by this one alone.
+    """All tests are run by one process more than there are cores, at most four; a choice of files by this one alone.
 
     So a debugger, `-s` and times that are printed work as ever where somebody looks at a few tests.
     """
     chosen = config.args_source is pytest.Config.ArgsSource.ARGS or config.option.capture == "no"
-    workers = 0 if chosen else min(4, os.cpu_count() or 1)
+    workers = 0 if chosen else min(4, 1 + (os.cpu_count() or 1))
     config.option.dist = "worksteal" if workers else "no"
     return workers

@@ -142,8 +142,8 @@ def test_preset_help_lists_presets(capsys):
         (("analysis", "--run=x", "--network=y"), "either --run or --network"),
         (("doctor", "now"), "takes flags only"),
         (("rate", "again"), "takes flags only"),
-        (("rate", "--run=x", "--opponent=gnugo"), "--opponent must be NAME=PLAYER, got 'gnugo'"),
-        (("rate", "--run=x", "--anchor=gnugo=strong"), "--anchor=gnugo must be a number of Elo, got 'strong'"),
+        (("rate", "--run=x", "--opponent=gnugo=chess"), "--opponent=gnugo must be random, policy:FOLDER, gtp:COMMAND"),
+        (("rate", "--run=x", "--anchor=gnugo=strong"), "--anchor=gnugo must be a number of Elo in"),
     ],
 )
 def test_usage_errors_are_one_line_and_exit_2(capsys, tmp_path, monkeypatch, arguments, message):

@@ -182,7 +182,7 @@ def test_a_required_flag_that_is_missing_is_named():
 
 
 def test_help_explains_own_flags_aliases_and_main_fields():
-    text = flags.command_help(COMMAND, full=False)
+    text = " ".join(flags.command_help(COMMAND, full=False).split())  # lines are as long as the terminal is wide
 
     assert "Studies games." in text
     assert "minigo study --run=runs/demo" in text

@@ -196,10 +196,9 @@ def test_the_time_that_publishing_takes_is_counted_for_random_and_searched_games
         return publish_shard(name, data, holdout=holdout)
 
     monkeypatch.setattr(run, "publish_shard", slow)
-    began = time.perf_counter()
     play_worker(run, "w", lambda _: HashEvaluator(1), num_games=12, stop=threading.Event(), progress=progress)
 
-    assert 0.3 <= progress.publish_seconds < time.perf_counter() - began  # one shard of random games, two of others
+    assert progress.publish_seconds >= 0.3  # one shard of random games, two of others, by several threads
 
 
 def test_a_worker_that_ends_by_an_error_publishes_no_half_shards(tmp_path: Path) -> None:

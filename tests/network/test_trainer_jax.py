@@ -49,6 +49,9 @@ def curves(checkpoint: Path) -> dict[str, Any]:
     return found
 
 
+pytestmark = pytest.mark.slow  # test_train_jax.py has a loop that learns with JAX
+
+
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Seven steps under TensorFlow."""

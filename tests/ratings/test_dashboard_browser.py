@@ -109,8 +109,15 @@ def test_every_page_fits_and_complains_of_nothing(browser, address, shown_run, s
             assert visit.overflow() == 0, path
 
 
-@pytest.mark.parametrize("colors", ["light", "dark"])
-@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize(
+    ("size", "colors"),
+    [
+        ("desk", "light"),
+        ("phone", "dark"),
+        pytest.param("desk", "dark", marks=pytest.mark.slow),
+        pytest.param("phone", "light", marks=pytest.mark.slow),
+    ],
+)
 def test_axe_finds_nothing_serious(browser, address, shown_run, size, colors):
     with Visit(browser, viewport=SIZES[size], color_scheme=colors) as visit:
         for path in pages_of(shown_run):

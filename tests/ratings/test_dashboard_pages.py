@@ -19,8 +19,9 @@ from tests.support.match_runs import CONFIG, play_gate_matches
 MAX_BYTES = 300_000
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def asked(shown_run):
+    beat(shown_run)  # its worker has spoken lately, whenever the run was made
     return client(shown_run.url)
 
 
@@ -175,6 +176,7 @@ def test_prometheus_reads_the_metrics(shown_run, asked):
 def test_an_event_says_what_is_being_played(shown_run):
     from ratings.live import seen
 
+    beat(shown_run)
     watch = Watch(shown_run.url, book=":memory:")
 
     event = seen(watch.look(survey=True))
