@@ -97,10 +97,9 @@ def test_no_clock_is_overrun_and_no_move_illegal_against_gnugo(clocks: ModuleTyp
     run = Run.create(str(tmp_path / "run"), Config())
     name = run.publish_network(network.to_bytes(), network.description())
     ours = f"{sys.executable} -m minigo gtp --network={run.network_path(name)} --machine.precision=float32"
-    gnugo = clocks.GNUGO.replace("gnugo", str(GNUGO), 1)
     short = ("absolute 10", "canadian 4 4 10", "byoyomi 2 0.8 3", "fischer 4 0.25")
 
-    games = clocks.play_games((0, 3, 4, 7), ours, tmp_path / "games", gnugo=gnugo, controls=short)
+    games = clocks.play_games((0, 3, 4, 7), ours, tmp_path / "games", controls=short)
     again = clocks.play_games((0, 3, 4, 7), "not needed", tmp_path / "games", controls=short)
 
     assert [game.control for game in games] == list(short)
