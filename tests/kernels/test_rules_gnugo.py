@@ -19,7 +19,7 @@ from cc_kernels import scoring
 from cc_kernels.board import BLACK, KO_POSITIONAL, WHITE, Board
 from cc_kernels.playouts import random_game
 from tests.support.diagrams import vertex
-from tests.support.scale import tenths
+from tests.support.scale import seeds
 
 GAMES = {5: 16, 6: 5, 7: 8, 9: 16, 13: 3, 19: 2}
 FINAL_POSITIONS = {5: 20, 7: 10, 9: 20, 13: 5, 19: 2}
@@ -114,7 +114,7 @@ def stones_captured_by(board: Board, move: int, color: int) -> int:
     return after.captured(-color) - board.captured(-color)
 
 
-@pytest.mark.parametrize("seed", tenths())
+@pytest.mark.parametrize("seed", seeds())
 def test_legal_moves_of_random_games_agree_at_every_move(seed: int) -> None:
     rng, session, forbidden = np.random.default_rng(seed), Session(), 0
     for board_size, num_games in GAMES.items():
@@ -125,7 +125,7 @@ def test_legal_moves_of_random_games_agree_at_every_move(seed: int) -> None:
     assert forbidden > 40
 
 
-@pytest.mark.parametrize("seed", tenths())
+@pytest.mark.parametrize("seed", seeds())
 def test_the_final_area_of_played_out_games_agrees(seed: int) -> None:
     session = Session()
     for board_size, num_games in FINAL_POSITIONS.items():

@@ -19,7 +19,7 @@ from tests.support.diagrams import (
 from tests.support.random_positions import random_position
 from tests.support.reference_board import BLACK, WHITE, area
 from tests.support.reference_scoring import final_area, pass_alive
-from tests.support.scale import tenths
+from tests.support.scale import seeds
 
 DECIDED = """
     O O X . X
@@ -301,7 +301,7 @@ def test_dead_stones_stay_what_they_are_while_anything_is_open() -> None:
 
 
 @pytest.mark.parametrize("suicide", [False, True])
-@pytest.mark.parametrize("seed", tenths())
+@pytest.mark.parametrize("seed", seeds())
 def test_random_fillings_agree_with_the_reference(suicide: bool, seed: int) -> None:
     rng = np.random.default_rng(seed)
     decided = 0
@@ -315,7 +315,7 @@ def test_random_fillings_agree_with_the_reference(suicide: bool, seed: int) -> N
 
 
 @pytest.mark.parametrize("suicide", [False, True])
-@pytest.mark.parametrize("seed", tenths())
+@pytest.mark.parametrize("seed", seeds())
 def test_late_positions_of_playouts_agree_with_the_reference(suicide: bool, seed: int) -> None:
     rng = np.random.default_rng(seed)
     decided = 0

@@ -26,7 +26,7 @@ from tests.kernels.test_tree_reference import (
 from tests.support.diagrams import board_from_diagram, play, point
 from tests.support.evaluators import hash_judge, run_kernel, uniform_judge
 from tests.support.reference_tree import Estimate
-from tests.support.scale import tenths
+from tests.support.scale import seeds
 
 ALMOST_DECIDED = """
     . X . X .
@@ -53,7 +53,7 @@ def run_turns(trees: SearchTrees, evaluator: HashEvaluator, **bounds: int) -> li
 # Moves that are left out
 
 
-@pytest.mark.parametrize("seed", tenths())
+@pytest.mark.parametrize("seed", seeds())
 def test_trees_that_leave_moves_out_equal_the_reference(seed: int) -> None:
     rng = np.random.default_rng(seed)
     for _ in range(20):
@@ -137,7 +137,7 @@ def test_moves_to_leave_out_must_have_the_right_shape(shape: tuple[int, int]) ->
 # Evaluations from outside
 
 
-@pytest.mark.parametrize("seed", tenths())
+@pytest.mark.parametrize("seed", seeds())
 def test_roots_that_are_evaluated_from_outside_equal_the_reference(seed: int) -> None:
     """Before the search, in its middle, and after a move."""
     rng = np.random.default_rng(seed)
@@ -222,7 +222,7 @@ def test_a_tree_that_is_not_there_is_not_primed() -> None:
 # Turns
 
 
-@pytest.mark.parametrize("seed", tenths())
+@pytest.mark.parametrize("seed", seeds())
 def test_trees_of_bounded_turns_equal_the_reference(seed: int) -> None:
     rng = np.random.default_rng(seed)
     for _ in range(20):

@@ -15,7 +15,7 @@ from tests.support.evaluators import Judge, estimator, hash_judge, run_kernel, u
 from tests.support.random_positions import fills_eye
 from tests.support.reference_board import ReferenceBoard
 from tests.support.reference_tree import Node, ReferenceSearch, Settings
-from tests.support.scale import tenths
+from tests.support.scale import seeds
 
 MAX_SIMULATIONS = 80
 GAMES_PER_BATCH = 4
@@ -148,7 +148,7 @@ def search_both(trees: SearchTrees, cases: list[Case], judge: Judge) -> None:
 
 @pytest.mark.parametrize("gumbel", [False, True], ids=["puct", "gumbel"])
 @pytest.mark.parametrize("judge", [hash_judge, uniform_judge])
-@pytest.mark.parametrize("seed", tenths())
+@pytest.mark.parametrize("seed", seeds())
 def test_trees_equal_the_reference_node_for_node(gumbel: bool, judge: Judge, seed: int) -> None:
     rng = np.random.default_rng((seed, gumbel, judge is hash_judge))
     for _ in range(28 if judge is hash_judge else 8):
@@ -166,7 +166,7 @@ def test_trees_on_large_boards_equal_the_reference(gumbel: bool, size: int) -> N
     search_both(trees, random_cases(rng, size, settings, hash_judge, 2), hash_judge)
 
 
-@pytest.mark.parametrize("seed", tenths())
+@pytest.mark.parametrize("seed", seeds())
 def test_a_tree_that_is_kept_between_moves_equals_the_reference(seed: int) -> None:
     rng = np.random.default_rng(seed)
     kept = 0

@@ -93,8 +93,15 @@ class Visit:
         self.context.close()
 
 
-@pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no scripts"])
-@pytest.mark.parametrize("colors", ["light", "dark"])
+@pytest.mark.parametrize(
+    ("colors", "scripts"),
+    [
+        pytest.param("light", True, id="light-scripts"),
+        pytest.param("light", False, id="light-no scripts"),
+        pytest.param("dark", True, id="dark-scripts"),
+        pytest.param("dark", False, id="dark-no scripts", marks=pytest.mark.slow),
+    ],
+)
 @pytest.mark.parametrize("size", SIZES)
 def test_every_page_fits_and_complains_of_nothing(browser, address, shown_run, size, colors, scripts):
     with Visit(browser, viewport=SIZES[size], color_scheme=colors, java_script_enabled=scripts) as visit:
