@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The command line of the learning experiments: `python -m benchmarks.learning plan|run|measure|report`."""
+"""The command line of the learning experiments: `python -m benchmarks.learning plan|run|measure|report|redo`.
+
+`redo` is run, measure and report in one: `python -m benchmarks.learning redo --study=half-hour --seeds=0` does again
+what the preset 9x9-cpu is said to reach.
+"""
 
 import argparse
 import signal
@@ -9,11 +13,13 @@ from collections.abc import Sequence
 
 from benchmarks.learning.study import STUDIES, StudyError, Workplace
 
+VERBS = ("plan", "run", "measure", "report", "redo")
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Does what one verb asks; 0, or 1 with a line that says why not."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.learning", description=__doc__)
-    parser.add_argument("verb", choices=("plan", "run", "measure", "report"))
+    parser.add_argument("verb", choices=VERBS)
     parser.add_argument("--study", required=True, help=f"one of {', '.join(STUDIES)}")
     parser.add_argument("--out", default="runs/learning", help="the folder of all studies")
     parser.add_argument("--variants", default="", help="run only these, like base,no-pooling")
@@ -38,15 +44,15 @@ def _act(options: argparse.Namespace, stop: threading.Event) -> None:
     place = Workplace.open(options.study, options.out)
     if options.verb == "plan":
         print(_plan(place))
-    elif options.verb == "run":
+    if options.verb in ("run", "redo"):
         from benchmarks.learning.runs import run_study
 
         run_study(place, stop, _chosen(place, options.variants, options.seeds))
-    elif options.verb == "measure":
+    if options.verb in ("measure", "redo") and not stop.is_set():
         from benchmarks.learning.ladder import measure_study
 
         measure_study(place, stop, options.threads)
-    else:
+    if options.verb in ("report", "redo") and not stop.is_set():
         from benchmarks.learning.report import write_report
 
         print(write_report(place))

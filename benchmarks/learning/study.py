@@ -104,6 +104,14 @@ STUDIES: Final[dict[str, Study]] = {
         evaluations=(2_000_000, 5_000_000),
         variants=ABLATIONS,
     ),
+    "half-hour": Study(  # the claim of the preset: how strong it is after half an hour, in three seeds
+        flags=("--preset=9x9-cpu",),
+        minutes=30,
+        seconds=(600.0, 1800.0),
+        evaluations=(),
+        variants={BASE: Variant("the preset 9x9-cpu")},
+        games=100,
+    ),
     "curve": Study(
         flags=("--preset=9x9-cpu",),
         minutes=60,
