@@ -7,7 +7,6 @@ as soon as the gate can decide. Its pairs are played here, or wherever a `Launch
 """
 
 import dataclasses
-import functools
 import logging
 import random
 import threading
@@ -36,6 +35,7 @@ def evaluate_candidate(
     load_evaluator: Callable[[str], Evaluator],
     *,
     progress: Callable[[Score], None] | None = None,
+    beat: Callable[[], object] = lambda: None,
     stop: threading.Event | None = None,
     launcher: Launcher | None = None,
 ) -> Verdict | None:
@@ -49,6 +49,7 @@ def evaluate_candidate(
         config: the gate and its match.
         load_evaluator: the network in a folder.
         progress: told the score so far after each game.
+        beat: called whenever the match has got on, in the middle of games, too.
         stop: once set, unfinished games are dropped.
         launcher: has the pairs played elsewhere; None: here.
 
@@ -62,7 +63,7 @@ def evaluate_candidate(
     if champion is None:
         first = Verdict(candidate, None, True, "first", "there is no champion yet", Score())
         return _obeyed(run, f"{candidate}-first", first, champion)
-    name, networks = f"{candidate}-against-{champion.network}", (candidate, champion.network)
+    name, networks = _match_name(candidate, champion), (candidate, champion.network)
     match = StoredMatch(run, name, _spec(run, networks, config), load_evaluator)
     gate = gate_from_config(config)
     while wanted := gate.games_wanted(score := gate.counted(match.points)):
@@ -77,10 +78,10 @@ def evaluate_candidate(
 
         games = range(score.games + wanted)
         if launcher is not None:
-            play_elsewhere(match, games, launcher, stop=decided, on_game=on_game)
+            play_elsewhere(match, games, launcher, stop=decided, on_game=on_game, on_look=beat)
         else:
             player, opponent = (network_player(run, who, config.num_simulations, load_evaluator) for who in networks)
-            match.play(player, opponent, games, stop=decided, on_game=on_game)
+            match.play(player, opponent, games, stop=decided, on_game=on_game, on_moves=beat)
         if stop is not None and stop.is_set():
             return None
     promotes, reason = gate.decide(score)
@@ -90,7 +91,13 @@ def evaluate_candidate(
 
 
 def play_pair(
-    run: Run, match: str, pair: int, load_evaluator: Callable[[str], Evaluator], *, stop: threading.Event | None = None
+    run: Run,
+    match: str,
+    pair: int,
+    load_evaluator: Callable[[str], Evaluator],
+    *,
+    beat: Callable[[], object] = lambda: None,
+    stop: threading.Event | None = None,
 ) -> list[str]:
     """Plays the two games of one pair of a gate match, as far as they are not in the run.
 
@@ -99,6 +106,7 @@ def play_pair(
         match: the match, whose spec is published.
         pair: which pair, from 0.
         load_evaluator: the network in a folder.
+        beat: called whenever the games have got on.
         stop: once set, unfinished games are dropped.
 
     Returns:
@@ -116,7 +124,7 @@ def play_pair(
         simulations = int(spec["evaluate"]["num_simulations"])
         networks = (str(spec["player"]), str(spec["opponent"]))
         player, opponent = (network_player(run, who, simulations, load_evaluator) for who in networks)
-        stored.play(player, opponent, indices, stop=stop)
+        stored.play(player, opponent, indices, stop=stop, on_moves=beat)
     failed = [index for index, points in stored.points.items() if points is None]
     return [f"game {index} of {match} has no result" for index in failed]
 
@@ -140,7 +148,14 @@ def evaluate_worker(
         launcher: has the pairs of matches played elsewhere; None: here.
         beat: told what it does, whenever it has got on with it.
     """
-    said = ""
+    said = doing = ""
+
+    def tell(score: Score | None = None) -> None:
+        nonlocal doing
+        if score is not None:
+            doing = f"{candidate} meets the champion: {score.wins} won, {score.losses} lost so far"
+        beat(doing)
+
     while not stop.is_set():
         champion = run.champion()
         candidate = next_candidate(run, champion)
@@ -153,7 +168,8 @@ def evaluate_worker(
                 said = after
             stop.wait(poll_seconds)
             continue
-        _log.info("%s meets %s", candidate, champion.network if champion is not None else "nobody: the first")
+        doing = f"{candidate} meets {champion.network if champion is not None else 'nobody: the first'}"
+        _log.info("%s", doing)
         try:
             verdict = evaluate_candidate(
                 run,
@@ -161,7 +177,8 @@ def evaluate_worker(
                 champion,
                 run.config.evaluate,
                 load_evaluator,
-                progress=functools.partial(_tell_score, beat, candidate),
+                progress=tell,
+                beat=tell,
                 stop=stop,
                 launcher=launcher,
             )
@@ -170,6 +187,7 @@ def evaluate_worker(
             continue
         except LauncherError as error:
             _log.warning("%s; again in %.0f s", error, LAUNCHER_RETRY_SECONDS)
+            beat(f"{doing}: {error}")
             stop.wait(LAUNCHER_RETRY_SECONDS * random.uniform(0.5, 1.0))  # noqa: S311 (spreads load)
             continue
         if verdict is not None:
@@ -178,20 +196,25 @@ def evaluate_worker(
 
 
 def next_candidate(run: Run, champion: Champion | None) -> str | None:
-    """The network to judge next: the newest that is newer than the champion and not rejected; None: wait.
+    """The network to judge next: the newest that is newer than the champion and not rejected by it; None: wait.
 
-    Before there is a champion, it is the oldest: the network that knows nothing yet starts the run.
+    Before there is a champion, it is the oldest: the network that knows nothing yet starts the run. Who has been
+    champion and was replaced by hand does not come back.
     """
     networks = run.networks()
     if champion is None:
         return networks[0] if networks else None
-    verdicts = run.verdicts()
     for name in reversed(networks):
         if name <= champion.network:
             return None
-        if name not in verdicts or (verdicts[name]["promotes"] and not _was_promoted(run, name)):
-            return name  # where a verdict promotes in vain, its judge was stopped in between, or came too late
+        verdict = run.verdict(_match_name(name, champion))
+        if (verdict is None or verdict["promotes"]) and not _was_promoted(run, name):
+            return name  # where a verdict promotes in vain, its judge was stopped in between
     return None
+
+
+def _match_name(candidate: str, champion: Champion) -> str:
+    return f"{candidate}-against-{champion.network}"
 
 
 def _spec(run: Run, networks: tuple[str, str], evaluate: EvaluateConfig) -> dict[str, Any]:
@@ -226,10 +249,6 @@ def _end_all_work(launcher: Launcher | None) -> None:
             launcher.keep_only(None)
     except LauncherError as error:  # it is asked again soon
         _log.warning("%s", error)
-
-
-def _tell_score(beat: Callable[[str], None], candidate: str, score: Score) -> None:
-    beat(f"{candidate} meets the champion: {score.wins} won, {score.losses} lost so far")
 
 
 def _text(verdict: Verdict) -> str:

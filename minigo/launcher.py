@@ -62,6 +62,7 @@ def play_elsewhere(
     *,
     stop: threading.Event,
     on_game: Callable[[], None],
+    on_look: Callable[[], object] = lambda: None,
 ) -> None:
     """Has games of a match played by a launcher, and reads them from the run until they are there.
 
@@ -73,6 +74,7 @@ def play_elsewhere(
         launcher: plays them.
         stop: looked at all the time; once set, this returns, and the launcher plays on.
         on_game: called after each game; `match.points` has it then.
+        on_look: called whenever it has looked for games.
     """
     launcher.keep_only(match.name)
     launcher.start(match.name, len(games) // 2)
@@ -81,6 +83,7 @@ def play_elsewhere(
         work = launcher.poll(match.name)  # first: what ended before this has its games in the run
         for _ in range(match.refresh()):
             on_game()
+        on_look()
         missing = [index for index in games if index not in match.points]
         if missing and work.is_over:
             _log.warning("%d games of %s have failed", len(missing), match.name)

@@ -113,6 +113,7 @@ def play_games(
     seed: int,
     *,
     on_game: Callable[[MatchGame], None],
+    on_moves: Callable[[], object] = lambda: None,
     name: str = "match",
     stop: threading.Event | None = None,
 ) -> None:
@@ -126,6 +127,7 @@ def play_games(
         match_config: how games open.
         seed: decides openings and, for players in this process, every move.
         on_game: receives each game when it ends; not always in the order of their indices.
+        on_moves: called whenever the games that are played have got on.
         name: begins the id of every game's record.
         stop: once set, unfinished games are dropped.
     """
@@ -140,6 +142,7 @@ def play_games(
             break
         for side in (0, 1):
             _choose([game for game in running if not game.end and game.side_to_move == side])
+            on_moves()
         if stop is not None and stop.is_set():
             break  # a player may have failed just because it was stopped
         for game in running:

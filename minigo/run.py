@@ -9,6 +9,7 @@ import contextlib
 import dataclasses
 import hashlib
 import json
+import logging
 import math
 import re
 import sys
@@ -56,6 +57,8 @@ CHECKPOINTS: Final = "checkpoints/"
 
 AUDIT_SECONDS: Final = 600.0
 LATEST_HOURS: Final = 3
+
+_log = logging.getLogger(__name__)
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
@@ -162,8 +165,16 @@ class Run:
             raise RunError(f"run at {url} was made by an incompatible version: {error}") from None
 
     @classmethod
-    def create_or_resume(cls, url: str, config: Config, info: dict[str, Any] | None = None) -> "Run":
+    def create_or_resume(
+        cls, url: str, config: Config, info: dict[str, Any] | None = None, *, keep_settings: bool = False
+    ) -> "Run":
         """Resumes the run at `url` with this config's machine settings and limits, or creates it.
+
+        Args:
+            url: a folder or a place in a bucket.
+            config: what a new run is made with.
+            info: stored in a new run, too.
+            keep_settings: whether a run that was made with other learning settings goes on with those.
 
         Raises:
             RunError: the run was made with other learning settings, or something else is there.
@@ -172,6 +183,10 @@ class Run:
             return cls.create(url, config, info)
         run = cls.open(url)
         changed = [_changed_setting(difference) for difference in run.config.learning_differences(config)]
+        if changed and keep_settings:
+            _log.warning("run at %s keeps its settings: it was made with %s", url, "; ".join(changed))
+            run.config = dataclasses.replace(run.config, machine=config.machine)
+            return run
         if changed:
             raise RunError(
                 f"run at {url} was made with {'; '.join(changed)}: learning settings are fixed when a run starts"
@@ -467,8 +482,10 @@ class Run:
         Raises:
             RunError: the match exists with another spec.
         """
-        stored = self._documents.create_first(f"matches/{_checked(match)}/spec.json", {"spec": spec})
-        if stored["spec"] != json.loads(json.dumps(spec)):
+        stored = self.match_spec(match)
+        if stored is None:  # to create what is there could be refused to who may not replace it
+            stored = self._documents.create_first(f"matches/{_checked(match)}/spec.json", {"spec": spec})["spec"]
+        if stored != json.loads(json.dumps(spec)):
             raise RunError(f"{self.url}/matches/{match} exists with another spec")
 
     def match_spec(self, match: str) -> dict[str, Any] | None:
@@ -513,6 +530,16 @@ class Run:
         return self._documents.create_first(
             f"matches/{_checked(match)}/verdict.json", {**verdict, "candidate": candidate}
         )
+
+    def verdict(self, match: str) -> dict[str, Any] | None:
+        """What a match decided, or None."""
+        path = f"matches/{_checked(match)}/verdict.json"
+        if path not in self._read_once:
+            document, _ = self._documents.read(path)
+            if document is None:
+                return None
+            self._read_once[path] = document  # it is never replaced
+        return self._read_once[path]
 
     def verdicts(self) -> dict[str, dict[str, Any]]:
         """The verdict on each candidate that was judged."""

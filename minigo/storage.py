@@ -316,16 +316,18 @@ class GcsStorage:
     def _errors(self, verb: str, path: str) -> Iterator[None]:
         from google.api_core import exceptions
         from google.auth.exceptions import GoogleAuthError
+        from google.cloud.storage.exceptions import DataCorruption
 
         try:
             yield
-        except (exceptions.GoogleAPIError, GoogleAuthError, OSError) as error:
+        except (exceptions.GoogleAPIError, GoogleAuthError, DataCorruption, OSError) as error:
             is_missing = isinstance(error, exceptions.NotFound) and "bucket does not exist" not in str(error)
             if verb != "write" and is_missing:
                 raise NotFound(f"{self.url}/{path} does not exist") from None
-            reason = " ".join(str(error).split()) + _advice(error, self.url.split("/")[2])
-            kind = Unavailable if _passes(error) else StorageError
-            raise kind(f"cannot {verb} {self.url}/{path}: {reason}") from error
+            reason, what = " ".join(str(error).split()), f"cannot {verb} {self.url}/{path}"
+            if _passes(error):
+                raise Unavailable(f"{what}: {reason}") from error
+            raise StorageError(f"{what}: {reason}{_advice(error, self.url.split('/')[2])}") from error
 
 
 def _gcs_client() -> Any:
@@ -351,10 +353,13 @@ def _patience() -> dict[str, Any]:
 def _passes(error: Exception) -> bool:
     """Whether an error is of the kind that passes by itself."""
     from google.api_core import exceptions
-    from google.auth.exceptions import TransportError
+    from google.auth.exceptions import RefreshError, TransportError
+    from google.cloud.storage.exceptions import DataCorruption
 
     passing = (exceptions.ServerError, exceptions.TooManyRequests, exceptions.RetryError, TransportError, OSError)
-    return isinstance(error, passing)
+    if isinstance(error, RefreshError):  # no answer from the metadata server is not the same as a refusal
+        return isinstance(error.__cause__, passing)
+    return isinstance(error, (*passing, DataCorruption))
 
 
 def _advice(error: Exception, bucket: str) -> str:

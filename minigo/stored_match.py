@@ -87,6 +87,7 @@ class StoredMatch:
         *,
         stop: threading.Event | None,
         on_game: Callable[[], None] = lambda: None,
+        on_moves: Callable[[], object] = lambda: None,
     ) -> None:
         """Plays those of the games that are not there, and stores each as it ends.
 
@@ -96,6 +97,7 @@ class StoredMatch:
             indices: which games.
             stop: once set, unfinished games are dropped.
             on_game: called after each game; `points` has it then.
+            on_moves: called whenever the games that are played have got on.
         """
 
         def finish(game: MatchGame) -> None:
@@ -110,6 +112,7 @@ class StoredMatch:
             self._run.config.match,
             self._seed,
             on_game=finish,
+            on_moves=on_moves,
             name=self.name,
             stop=stop,
         )

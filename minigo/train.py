@@ -308,7 +308,7 @@ def _publish_candidate(run: Run) -> str | None:
     if state is None or state.checkpoint is None:
         return None
     newest = run.networks()[-1]
-    if run.network_files(newest)[1].get("checkpoint") == state.checkpoint:
+    if run.network_info(newest).get("checkpoint") == state.checkpoint:
         return newest
     files = run.read_checkpoint(state)
     return run.publish_network(files[_AVERAGE], {**json.loads(files[_CANDIDATE]), "checkpoint": state.checkpoint})

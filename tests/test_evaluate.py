@@ -255,6 +255,30 @@ def test_a_verdict_against_a_former_champion_does_not_promote(run):
     assert champion_of(run).network == second
 
 
+def test_after_a_rollback_in_a_match_a_candidate_is_judged_by_who_is_champion_now(run):
+    old = champion_of(run)
+    middle, strong = run.publish_network(STRONG, {}), run.publish_network(STRONG, {})
+    run.promote(middle, {}, old)
+    run.promote("000000", {"reason": "by hand"}, champion_of(run))
+    run.publish_verdict(f"{strong}-against-{middle}", {"candidate": strong, "promotes": True})
+
+    assert next_candidate(run, champion_of(run)) == strong
+    run.publish_verdict(f"{strong}-against-000000", {"candidate": strong, "promotes": False})
+
+    assert next_candidate(run, champion_of(run)) is None  # not `middle`, which was replaced by hand, either
+
+
+def test_a_match_beats_in_the_middle_of_its_games(run):
+    beats: list[int] = []
+    candidate = run.publish_network(STRONG, {})
+
+    evaluate_candidate(
+        run, candidate, champion_of(run), EVALUATE, Loader(run), beat=lambda: beats.append(len(run.matches()))
+    )
+
+    assert len(beats) > EVALUATE.games
+
+
 def test_a_corrupt_game_is_quarantined_and_counts_as_failed(run):
     candidate = run.publish_network(STRONG, {})
     match = f"{candidate}-against-000000"

@@ -12,6 +12,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from google.auth.exceptions import RefreshError, TransportError
+from google.cloud.storage import Blob
+from google.cloud.storage.exceptions import DataCorruption
 
 from minigo.storage import (
     STALE_SECONDS,
@@ -21,9 +24,24 @@ from minigo.storage import (
     LocalStorage,
     NotFound,
     StorageError,
+    Unavailable,
     storage_at,
 )
 from tests.support.gcs_emulator import MISSING_BUCKET, PAGE_SIZE, GcsEmulator
+
+
+def refresh_error(cause):
+    """As google-auth raises it when it can not renew a token."""
+    error = RefreshError("Failed to retrieve a token")
+    error.__cause__ = cause
+    return error
+
+
+def raising(error):
+    def raise_it(*_args, **_options):
+        raise error
+
+    return raise_it
 
 
 @pytest.fixture(scope="module")
@@ -368,6 +386,24 @@ def test_a_refusal_is_one_clear_error(gcs, emulator):
 
     with pytest.raises(StorageError, match=f"cannot read {gcs.url}/object: 403"):
         gcs.read("object")
+
+
+@pytest.mark.parametrize(
+    ("error", "passes"),
+    [
+        (DataCorruption(None, "checksum mismatch"), True),
+        (refresh_error(TransportError("no answer from the metadata server")), True),
+        (refresh_error(None), False),
+    ],
+)
+def test_what_passes_by_itself_is_told_from_what_does_not(gcs, monkeypatch, error, passes):
+    monkeypatch.setattr(Blob, "download_as_bytes", raising(error))
+
+    with pytest.raises(StorageError, match=f"cannot read {gcs.url}/object: ") as caught:
+        gcs.read("object")
+
+    assert isinstance(caught.value, Unavailable) == passes
+    assert ("credentials are missing or have expired" in str(caught.value)) != passes
 
 
 # URLs.

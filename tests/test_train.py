@@ -237,6 +237,19 @@ def test_a_candidate_left_unpublished_is_published_when_a_trainer_starts(
     assert run.networks() == ["000000", "000001"]
 
 
+def test_a_network_whose_weights_are_damaged_does_not_stop_training(run: Run) -> None:
+    RunTrainer(run).publish_first_network()
+    publish_games(run, 0)
+    train(run)
+    damaged = Path(run.network_path("000001")) / "weights.safetensors"
+    damaged.write_bytes(b"damaged")
+
+    publish_games(run, 1)
+    train(run)
+
+    assert run.networks() == ["000000", "000001", "000002"]
+
+
 def test_a_stopped_training_leaves_no_trace_and_can_be_repeated(run: Run) -> None:
     publish_games(run, 0)
     trainer, stop = RunTrainer(run, FakeTrainer), threading.Event()

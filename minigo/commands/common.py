@@ -38,6 +38,8 @@ def define_json(values: FlagValues) -> None:
 def open_run(values: FlagValues, *, create: bool) -> "Run":
     """The run that --run names, with the machine settings and limits that the flags ask for.
 
+    With --keep_settings, where a command has it, the flags say nothing about what a run that is there learns.
+
     Raises:
         RunError: there is no such run and none is to be created, or the flags change what it learns.
     """
@@ -45,7 +47,8 @@ def open_run(values: FlagValues, *, create: bool) -> "Run":
 
     url = required(values, "run")
     stored = Run.open(url).config if not create or is_run(url) else Config()
-    return Run.create_or_resume(url, resolve_config(values, stored), _versions())
+    keep = "keep_settings" in values and values.keep_settings
+    return Run.create_or_resume(url, resolve_config(values, stored), _versions(), keep_settings=keep)
 
 
 def _versions() -> dict[str, Any]:

@@ -5,20 +5,19 @@ import contextlib
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from threading import Event
 from typing import TYPE_CHECKING
 
 from absl.flags import DEFINE_enum, DEFINE_integer, DEFINE_string, FlagValues
 
 from minigo.child import child_module
-from minigo.commands.common import define_run, evaluator_loader, starting_loader
-from minigo.commands.role import define_role, role
+from minigo.commands.common import define_run, evaluator_loader
+from minigo.commands.role import define_role, patient_loader, role
 from minigo.flags import Command, UsageError, required
 from minigo.stopping import STOPPED_EARLY, starting
 
 if TYPE_CHECKING:
-    from minigo.inference.evaluator import Evaluator
     from minigo.launcher import Launcher
 
 
@@ -69,13 +68,6 @@ def _launcher(values: FlagValues) -> "Iterator[Launcher | None]":
         from cluster.jobs import launcher_of_this_pod
 
         yield launcher_of_this_pod(values.run, values.parallelism)
-
-
-def patient_loader(load: "Callable[[str], Evaluator]", stop: Event) -> "Callable[[str], Evaluator]":
-    """Loads networks, and waits for a bucket that is out of reach."""
-    from minigo.patience import patiently
-
-    return starting_loader(lambda url: patiently(lambda: load(url), stop))
 
 
 EVALUATE = Command(
@@ -130,10 +122,11 @@ def _match_pair(values: FlagValues, stop: Event) -> int:
             from minigo.network.network import NetworkError
             from minigo.run import CorruptError
 
-        worker.health.beat(f"pair {values.pair} of {match}")
+        doing = f"pair {values.pair} of {match}"
+        worker.health.beat(doing)
         load = patient_loader(evaluator_loader(worker.run.config), stop)
         try:
-            faults = play_pair(worker.run, match, values.pair, load, stop=stop)
+            faults = play_pair(worker.run, match, values.pair, load, beat=lambda: worker.health.beat(doing), stop=stop)
         except (CorruptError, NetworkError, ShardError) as error:
             faults = [str(error)]
     for fault in faults:

@@ -5,11 +5,11 @@ import time
 from threading import Event
 from typing import Any
 
-from absl.flags import DEFINE_integer, FlagValues
+from absl.flags import DEFINE_boolean, DEFINE_integer, FlagValues
 
-from minigo.commands.common import define_run, evaluator_loader, open_run, starting_loader
+from minigo.commands.common import define_run, evaluator_loader, open_run
 from minigo.commands.dashboard import DEFAULT_PORT, loop_dashboard
-from minigo.commands.role import define_role, role, wait_for
+from minigo.commands.role import define_role, patient_loader, role, wait_for
 from minigo.flags import Command
 from minigo.stopping import starting
 
@@ -120,7 +120,7 @@ def _selfplay(values: FlagValues, stop: Event) -> int:
         tell = worker.heartbeats(details)
         if values.wait and wait_for(run.champion, stop, worker.health) is None:
             return 0
-        load = starting_loader(evaluator_loader(run.config))  # later networks are loaded by threads that play
+        load = patient_loader(evaluator_loader(run.config), stop)  # later networks are loaded by threads that play
         last = -1
 
         def describe() -> tuple[float, str]:
@@ -164,6 +164,12 @@ SELFPLAY = Command(
 
 def _define_train(values: FlagValues) -> None:
     define_role(values, worker="trainer")
+    DEFINE_boolean(
+        "keep_settings",
+        False,
+        "a run that is there goes on with its own learning settings: a preset and other flags are for a new one",
+        flag_values=values,
+    )
 
 
 def _train(values: FlagValues, stop: Event) -> int:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from absl.flags import DEFINE_boolean, DEFINE_integer, DEFINE_multi_string, DEFINE_string, FlagValues
 
-from minigo.commands.common import define_json, evaluator_loader, starting_loader
-from minigo.commands.role import define_role, role
+from minigo.commands.common import define_json, evaluator_loader
+from minigo.commands.role import define_role, patient_loader, role
 from minigo.flags import Command, UsageError
 from minigo.stopping import starting
 
@@ -69,7 +69,7 @@ def _rate_run(
     with open_book(run, values.book) as book:
         if values.rebuild:
             book.clear()
-        _read(book, stop)
+        _read(book, rater, stop)
         outside = {name: _player_of(run, book, name, player) for name, player in outside.items()}
         unknown = anchors.keys() - {*book.parents(), *book.outside_players(), *outside}
         if unknown and not stop.is_set():
@@ -85,13 +85,18 @@ def _rate_run(
             logging.getLogger(__name__).info("stopped; the same command goes on")
 
 
-def _read(book: "Book", stop: Event) -> None:
+def _read(book: "Book", rater: "Role", stop: Event) -> None:
     """Reads what is new in the run."""
     from minigo.status import StatusDisplay
 
     read = [(0, 1)]
+
+    def show(done: int, total: int) -> None:
+        read[0] = (done, max(1, total))
+        rater.health.beat(f"{done} of {total} games read")
+
     with StatusDisplay(lambda: (read[0][0] / read[0][1], f"{read[0][0]} of {read[0][1]} games read"), lambda _: None):
-        book.update(progress=lambda done, total: read.__setitem__(0, (done, max(1, total))), stop=stop)
+        book.update(progress=show, stop=stop)
 
 
 def _after_games(
@@ -102,7 +107,7 @@ def _after_games(
         from ratings.rating_games import RatingGames
 
     run, now = rater.run, [(0.0, "choosing who meets whom")]
-    load = starting_loader(evaluator_loader(run.config))
+    load = patient_loader(evaluator_loader(run.config), stop)
 
     def show(ended: int, plan: "Matchup") -> None:
         rater.health.beat(f"{plan.player} meets {plan.opponent}")

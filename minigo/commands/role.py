@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from absl.flags import DEFINE_boolean, DEFINE_enum, DEFINE_integer, DEFINE_string, FlagValues
 
-from minigo.commands.common import define_run, open_run
+from minigo.commands.common import define_run, open_run, starting_loader
 from minigo.flags import required
 
 if TYPE_CHECKING:
     from minigo.health import Health
     from minigo.heartbeats import Heartbeats
+    from minigo.inference.evaluator import Evaluator
     from minigo.run import Run
 
 WAIT_SECONDS: Final = 5.0
@@ -131,3 +132,10 @@ def wait_for(look: Callable[[], _T | None], stop: threading.Event, health: "Heal
         health.beat(f"waiting: {reason}")
         stop.wait(WAIT_SECONDS)
     return None
+
+
+def patient_loader(load: "Callable[[str], Evaluator]", stop: threading.Event) -> "Callable[[str], Evaluator]":
+    """Loads networks, and waits for a bucket that is out of reach."""
+    from minigo.patience import patiently
+
+    return starting_loader(lambda url: patiently(lambda: load(url), stop))
