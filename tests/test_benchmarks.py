@@ -32,6 +32,7 @@ def compare(monkeypatch):
 
 def test_every_script_is_run_here_and_by_the_comparison(compare):
     others = {"compare", "measure"}
+    others |= {"perfect_play"}  # a run against what is known of small boards
     others |= {"precision_match", "gnugo_clocks"}  # matches take hours, and have other results than a ratio
     others |= {"gate_errors", "ratings_coverage", "ratings_pairing"}  # simulations: no machine changes what they find
     others |= {"dashboard_speed", "dashboard_viewers", "dashboard_pictures"}  # of the pages, in seconds
