@@ -132,6 +132,10 @@ def expanded(argument: str, settings: dict[str, str]) -> str:
     return argument
 
 
+def test_the_trainer_goes_on_with_the_settings_of_a_run_that_is_there(objects):
+    assert {"--preset=$(MINIGO_PRESET)", "--keep_settings"} <= set(containers(objects)["trainer"]["args"])
+
+
 def test_there_is_one_image(objects):
     assert render.images(objects) == {IMAGE}
 
