@@ -252,6 +252,13 @@ def test_what_computes_has_an_accelerator_and_what_may_vanish_is_on_spot_nodes(o
     assert render.settings(objects)["MINIGO_BACKEND"] == "jax"
 
 
+def test_a_small_cluster_takes_an_image_that_was_loaded_into_it():
+    objects = render.render("local", render.Values(run=RUN))
+
+    assert render.images(objects) == {"minigo:latest"}
+    assert {c["imagePullPolicy"] for c in containers(objects).values()} == {"IfNotPresent"}
+
+
 def test_everything_namespaced_is_in_one_namespace(objects):
     (namespace,) = named(objects, "Namespace")
     cluster_wide = {"Namespace", "PriorityClass"}
