@@ -239,9 +239,10 @@ def test_the_pods_of_a_lost_node_are_replaced_soon(objects):
         ("gke-tpu", "google.com/tpu", "cloud.google.com/gke-tpu-accelerator"),
     ],
 )
-def test_what_computes_has_an_accelerator_and_what_may_vanish_is_on_spot_nodes(overlay, device, label):
+def test_what_computes_has_an_accelerator_and_what_may_vanish_alone_is_on_spot_nodes(overlay, device, label):
     objects = render.render(overlay, render.Values(run=RUN, image=IMAGE))
     spot = "cloud.google.com/gke-spot"
+    elsewhere = {"nodeSelectorTerms": [{"matchExpressions": [{"key": spot, "operator": "DoesNotExist"}]}]}
     for name, pod in pods(objects).items():
         computes, vanishes = name in ("selfplay", "trainer", "match"), name in ("selfplay", "match")
         tolerated = {toleration["key"] for toleration in pod["spec"].get("tolerations", ())}
@@ -249,6 +250,9 @@ def test_what_computes_has_an_accelerator_and_what_may_vanish_is_on_spot_nodes(o
         assert (device in containers(objects)[name]["resources"]["limits"]) is computes
         assert (label in selected) is (device in tolerated) is computes
         assert (spot in selected) is (spot in tolerated) is vanishes
+        affinity = pod["spec"].get("affinity", {}).get("nodeAffinity", {})
+        required = affinity.get("requiredDuringSchedulingIgnoredDuringExecution")
+        assert required == (None if vanishes else elsewhere), name
     assert render.settings(objects)["MINIGO_BACKEND"] == "jax"
 
 
