@@ -213,8 +213,10 @@ def test_workers_say_who_they_are_and_how_they_are(objects):
     for name, container in containers(objects).items():
         (uid,) = [entry for entry in container["env"] if entry["name"] == "POD_UID"]
         assert uid["valueFrom"]["fieldRef"]["fieldPath"] == "metadata.uid"
-        if name != "dashboard":
-            paths = {probe: container[probe]["httpGet"]["path"] for probe in ("livenessProbe", "readinessProbe")}
+        paths = {probe: container[probe]["httpGet"]["path"] for probe in ("livenessProbe", "readinessProbe")}
+        if name == "dashboard":
+            assert paths == {"livenessProbe": "/api/status", "readinessProbe": "/"}
+        else:
             assert paths == {"livenessProbe": "/healthz", "readinessProbe": "/readyz"}
             assert "--health_port=9090" in container["args"]
             assert {"name": "health", "containerPort": 9090} in container["ports"]
