@@ -203,6 +203,25 @@ def test_no_kubeconfig_and_no_such_context(capsys, server, tmp_path, monkeypatch
     assert "gcloud container clusters get-credentials NAME, or set KUBECONFIG" in refusal(capsys, "apply", *GIVEN)
 
 
+@pytest.mark.parametrize("text", ["clusters: [", "hello", "[]", "clusters: 3\ncurrent-context: fake\n"])
+def test_a_kubeconfig_that_is_none(capsys, tmp_path, monkeypatch, text):
+    (tmp_path / "kubeconfig").write_text(text, encoding="utf-8")
+    monkeypatch.setattr("kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", str(tmp_path / "kubeconfig"))
+    err = refusal(capsys, "apply", *GIVEN)
+
+    assert "cannot read the kubeconfig" in err
+    assert "gcloud container clusters get-credentials NAME" in err
+
+
+@pytest.mark.parametrize("reply", ["<html>Sign in</html>", "[]"])
+def test_a_server_that_is_no_api_server(capsys, server, reply):
+    server.refuse("GET", "", 200, reply)
+    err = refusal(capsys, "apply", *GIVEN)
+
+    assert "with something that is no object of Kubernetes" in err
+    assert "is this the right context? kubectl config current-context" in err
+
+
 def test_expired_credentials_of_the_cluster(capsys, server):
     server.refuse("GET", "", 401, "Unauthorized")
 
