@@ -24,7 +24,7 @@ _IDENTITY: Final = "iam.gke.io/gcp-service-account"
 
 
 class RenderError(Exception):
-    """An overlay can not be rendered, or lacks a value. The message says which and where it is given."""
+    """An overlay can not be rendered, or a value is missing or wrong. The message says which and where it is given."""
 
 
 @dataclass(frozen=True)
@@ -58,11 +58,16 @@ def overlay_folder(name: str) -> Path:
     raise RenderError(f"no overlay {name!r} (missing kustomization.yaml); there are {', '.join(overlays())}")
 
 
-def render(overlay: str, values: Values) -> list[Object]:
+def render(overlay: str, values: Values, *, is_complete: bool = True) -> list[Object]:
     """The objects of an overlay with these values in them, in the order in which they can be applied.
 
+    Args:
+        overlay: its name, or its folder.
+        values: what is filled in.
+        is_complete: whether the objects are to run, and values must be there and right; names need none.
+
     Raises:
-        RenderError: kubectl is missing, the overlay is broken, or a value is missing.
+        RenderError: kubectl is missing, the overlay is broken, or a value is missing or wrong.
     """
     folder = overlay_folder(overlay)
     plain = kustomize(folder)
@@ -71,7 +76,8 @@ def render(overlay: str, values: Values) -> list[Object]:
         on_top = _kustomization(os.path.relpath(folder, place), plain, values)
         (place / "kustomization.yaml").write_text(yaml.safe_dump(on_top), encoding="utf-8")
         objects = kustomize(place)
-    _check_filled_in(objects, overlay)
+    if is_complete:
+        _check_filled_in(objects, overlay)
     return objects
 
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`python -m cluster.launch` against an API server without controllers: what it does, and what bad input gets."""
 
+import copy
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +20,11 @@ if shutil.which("kubectl") is None:
 RUN = "gs://bucket/launch"
 GIVEN = (f"--run={RUN}", "--image=registry.example/minigo:1", "--overlay=gke-gpu")
 SELFPLAY = "/apis/apps/v1/namespaces/minigo/deployments/selfplay"
+PRIORITY = "/apis/scheduling.k8s.io/v1/priorityclasses/minigo-selfplay"
+JOBS = {
+    "template": "/apis/batch/v1/namespaces/minigo/cronjobs/match",
+    "match": "/apis/batch/v1/namespaces/minigo/jobs/m",
+}
 
 
 @pytest.fixture(autouse=True)
@@ -136,10 +142,50 @@ def test_down_deletes_nothing_unless_told_and_never_the_run(capsys, server):
     assert "would delete Deployment selfplay" in out
     assert len(server.objects) == objects
 
-    out = answer(capsys, "down", *GIVEN, "--yes")[1]
+    out = answer(capsys, "down", "--yes")[1]
     assert "deleted Namespace minigo" in out
-    assert server.objects == {}
+    assert server.objects.keys() == {PRIORITY}
     assert Run.open(RUN).identity() == run.identity()
+    assert "nothing of MiniGo is in namespace minigo" in answer(capsys, "down", "--yes")[1]
+
+
+def test_down_says_that_it_leaves_what_other_namespaces_may_use(capsys, server):
+    answer(capsys, "apply", *GIVEN)
+    answer(capsys, "apply", *GIVEN, "--namespace=other")
+    out = answer(capsys, "down", "--yes", "--namespace=other")[1]
+
+    assert "PriorityClass minigo-selfplay stays, since other namespaces may use it" in out
+    assert PRIORITY in server.objects
+    assert SELFPLAY in server.objects
+    assert not [path for path in server.objects if "/namespaces/other" in path]
+
+
+def test_a_namespace_that_others_made_stays_as_it_was(capsys, server):
+    server.add_namespace("existing")
+    theirs = "/api/v1/namespaces/existing/configmaps/theirs"
+    server.objects[theirs] = {"metadata": {"name": "theirs", "namespace": "existing"}}
+    before = copy.deepcopy(server.objects)
+
+    answer(capsys, "apply", *GIVEN, "--namespace=existing")
+    assert {path: server.objects[path] for path in before} == before
+    out = answer(capsys, "down", "--yes", "--namespace=existing")[1]
+    assert "Namespace existing stays, since cluster.launch did not make it" in out
+    assert {path: item for path, item in server.objects.items() if path != PRIORITY} == before
+
+
+def test_down_deletes_settings_from_before_and_matches_that_are_played(capsys, server):
+    server.add_namespace("minigo")
+    answer(capsys, "apply", *GIVEN)
+    answer(capsys, "apply", *GIVEN, "--parallelism=3")
+    labels = {"minigo/run": "x", "minigo/match": "000001-against-000000"}
+    server.objects[JOBS["match"]] = {"metadata": {"name": "m", "labels": labels}}
+    assert len([path for path in server.objects if "/configmaps/run-" in path]) == 2
+    out = answer(capsys, "down", "--yes")[1]
+
+    assert "deleted Job m" in out
+    assert server.objects.keys() == {"/api/v1/namespaces/minigo", PRIORITY}
+    templates, matches = (server.writes.index(f"DELETE {JOBS[kind]}") for kind in ("template", "match"))
+    assert templates < matches  # or the controller might begin it again
 
 
 # What bad input gets: one clear line that says what to do, and nothing half applied.

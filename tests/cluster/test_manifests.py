@@ -325,6 +325,13 @@ def test_a_missing_value_is_named_with_the_place_to_give_it(values, missing):
         render.render("gke-gpu", values)
 
 
+def test_what_is_to_be_deleted_needs_no_values():
+    with pytest.raises(render.RenderError, match="has no run"):
+        render.render("gke-gpu", render.Values())
+
+    assert pods(render.render("gke-gpu", render.Values(), is_complete=False)).keys() == ROLES
+
+
 def test_another_placeholder_is_found_in_an_overlay_of_ones_own(tmp_path):
     place = tmp_path / "mine"
     place.mkdir()

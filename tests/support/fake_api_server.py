@@ -95,7 +95,7 @@ class FakeApiServer:
                 self.writes.append(f"DELETE {path}")
                 return 200, self.objects.pop(path)
             return 200, self.objects[path]
-        if method == "GET" and path.rpartition("/")[2].endswith("s") and path.count("/") != 4:
+        if method == "GET" and re.fullmatch(r"(/api/v1|/apis/[^/]+/v1)/namespaces/[^/]+/[^/]+", path):
             return 200, {"items": [found for found in self._below(path) if _has(found, query.get("labelSelector", ""))]}
         return 404, {"message": f"{path} not found"}
 
