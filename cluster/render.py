@@ -16,6 +16,7 @@ from typing import Any, Final
 import yaml
 
 from cluster.api import Object
+from minigo.flags import UsageError, preset_text
 
 ROOT: Final = Path(__file__).parent
 PLACEHOLDER: Final = "CHANGE-ME"
@@ -78,6 +79,7 @@ def render(overlay: str, values: Values, *, is_complete: bool = True) -> list[Ob
         objects = kustomize(place)
     if is_complete:
         _check_filled_in(objects, overlay)
+        _check_settings(settings(objects))
     return objects
 
 
@@ -161,3 +163,15 @@ def _check_filled_in(objects: list[Object], overlay: str) -> None:
         raise RenderError(f"overlay {overlay} has no image: give --image=REGISTRY/minigo:TAG, or {place} (images)")
     if left := [item["metadata"]["name"] for item in objects if PLACEHOLDER in yaml.safe_dump(item)]:
         raise RenderError(f"overlay {overlay} still says {PLACEHOLDER} in {', '.join(left)}: {place}")
+
+
+def _check_settings(told: dict[str, str]) -> None:
+    """Refuses what a role would refuse once it starts, again and again."""
+    if "MINIGO_PRESET" in told:
+        try:
+            preset_text(told["MINIGO_PRESET"])
+        except UsageError as error:
+            raise RenderError(f"{error}; give another --preset (MINIGO_PRESET)") from None
+    parallelism = told.get("MINIGO_PARALLELISM", "1")
+    if not parallelism.isdecimal() or int(parallelism) < 1:
+        raise RenderError(f"MINIGO_PARALLELISM must be 1 or more, got {parallelism}: give --parallelism")

@@ -268,6 +268,18 @@ def test_a_server_that_is_no_api_server(capsys, server, reply):
     assert "is this the right context? kubectl config current-context" in err
 
 
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        ("--parallelism=0", "MINIGO_PARALLELISM must be 1 or more, got 0"),
+        ("--preset=19x19-clutser", "no preset '19x19-clutser'; did you mean 19x19-cluster "),
+    ],
+)
+def test_a_value_that_a_role_would_refuse(capsys, server, given, reason):
+    assert reason in refusal(capsys, "apply", *GIVEN, given)
+    assert server.writes == []
+
+
 def test_expired_credentials_of_the_cluster(capsys, server):
     server.refuse("GET", "", 401, "Unauthorized")
 

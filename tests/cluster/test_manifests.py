@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every overlay: rendered by kubectl, valid for the oldest and the newest server, and free of what a schema misses."""
 
+import dataclasses
 import json
 import os
 import shutil
@@ -323,6 +324,18 @@ def test_another_run_restarts_the_pods():
 def test_a_missing_value_is_named_with_the_place_to_give_it(values, missing):
     with pytest.raises(render.RenderError, match=missing):
         render.render("gke-gpu", values)
+
+
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [
+        (render.Values(preset="19x19-clutser"), r"no preset '19x19-clutser'; did you mean 19x19-cluster .*--preset"),
+        (render.Values(parallelism=0), "MINIGO_PARALLELISM must be 1 or more, got 0: give --parallelism"),
+    ],
+)
+def test_a_value_that_a_role_would_refuse_is_refused_here(values, reason):
+    with pytest.raises(render.RenderError, match=reason):
+        render.render("local", dataclasses.replace(values, run=RUN, image=IMAGE))
 
 
 def test_what_is_to_be_deleted_needs_no_values():
