@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # One image for every role; the command is the role:
 #   docker build -t minigo .
-#   docker run --rm -v "$PWD/runs:/runs" minigo loop --preset=demo --run=/runs/demo
+#   mkdir -p runs
+#   docker run --rm --user "$(id -u):$(id -g)" -v "$PWD/runs:/runs" minigo loop --preset=demo --run=/runs/demo
+# Any user may run it: without --user it is 10001, who can not write to a folder of yours.
 #
 # BASE is any image with python3 (>= 3.11), its headers, venv and pip, on Debian or Ubuntu.
 # REQUIREMENTS adds packages for what is in the machine:

@@ -8,6 +8,7 @@ import json
 from pathlib import Path
 from typing import Any, Final
 
+import yaml
 from kubernetes import client, config
 from kubernetes.client.exceptions import ApiException
 from kubernetes.config.config_exception import ConfigException
@@ -52,7 +53,7 @@ def connect(context: str | None = None) -> "Cluster":
         context: of the kubeconfig; None: its current one, or inside a pod the pod's own cluster.
 
     Raises:
-        ClusterError: there is neither.
+        ClusterError: there is neither, or the kubeconfig is none.
     """
     configuration = client.Configuration()
     inside: Any = config.load_incluster_config  # neither has types
@@ -66,6 +67,11 @@ def connect(context: str | None = None) -> "Cluster":
         raise ClusterError(
             f"there is no cluster to talk to: {_one_line(error)}; "
             "gcloud container clusters get-credentials NAME, or set KUBECONFIG"
+        ) from None
+    except (yaml.YAMLError, TypeError, AttributeError, LookupError, ValueError) as error:  # it checks no types
+        raise ClusterError(
+            f"cannot read the kubeconfig ($KUBECONFIG, or ~/.kube/config): {_one_line(error)}; "
+            "gcloud container clusters get-credentials NAME writes one"
         ) from None
     configuration.retries = False  # whoever calls decides what is tried again
     return Cluster(client.ApiClient(configuration))
@@ -159,7 +165,16 @@ class Cluster:
         body: Object | None = None,
         content: str = "application/json",
     ) -> Object:
-        answer: Object = json.loads(self._request(method, path, query, body, content))
+        data = self._request(method, path, query, body, content)
+        try:
+            answer = json.loads(data)
+        except ValueError:
+            answer = None
+        if not isinstance(answer, dict):
+            raise ClusterError(
+                f"{self.url} answers {method} {path} with something that is no object of Kubernetes; "
+                "is this the right context? kubectl config current-context"
+            )
         return answer
 
     def _request(

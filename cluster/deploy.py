@@ -8,6 +8,7 @@ import copy
 import difflib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Final
 
 import yaml
 
@@ -15,6 +16,8 @@ from cluster.api import Cluster, ClusterError, Object
 from cluster.jobs import MATCH_LABEL, RUN_LABEL, work_of
 from cluster.render import WORKLOADS
 
+PART_OF: Final = "app.kubernetes.io/part-of=minigo"
+MADE_BY: Final = {"app.kubernetes.io/managed-by": "cluster.launch"}  # on a namespace: `take_down` may delete it
 _SERVERS_OWN = ("managedFields", "resourceVersion", "uid", "generation", "creationTimestamp", "selfLink")
 _GROUPS = {
     "Deployment": "apps",
@@ -44,6 +47,19 @@ def title(item: Object) -> str:
 def namespace_of(objects: list[Object]) -> str:
     """The namespace that the objects are in."""
     return next(str(item["metadata"]["namespace"]) for item in objects if "namespace" in item["metadata"])
+
+
+def ours(cluster: Cluster, objects: list[Object]) -> list[Object]:
+    """The objects without a namespace that others have made, which stays as it is; one that is made gets a mark."""
+    found = []
+    for item in objects:
+        if item["kind"] != "Namespace":
+            found.append(item)
+        elif (there := cluster.get("Namespace", "", item["metadata"]["name"])) is None or _is_marked(there):
+            marked = copy.deepcopy(item)
+            marked["metadata"]["labels"] = {**marked["metadata"].get("labels", {}), **MADE_BY}
+            found.append(marked)
+    return found
 
 
 def changes(cluster: Cluster, objects: list[Object]) -> list[Change]:
@@ -104,7 +120,7 @@ def status(cluster: Cluster, namespace: str, objects: list[Object]) -> list[str]
         name, pairs = job["metadata"]["labels"].get(MATCH_LABEL, "?"), job["spec"].get("completions", 0)
         done = int(state.get("succeeded", 0))
         lines.append(f"match {name}: {done} of {pairs} pairs, {work.running} at work, {work.failed} failed")
-    for pod in cluster.list("Pod", namespace, "app.kubernetes.io/part-of=minigo"):
+    for pod in cluster.list("Pod", namespace, PART_OF):
         reason = _trouble(pod)
         if reason:
             lines.append(f"pod {pod['metadata']['name']}: {reason}")
@@ -125,15 +141,54 @@ def logs(cluster: Cluster, namespace: str, role: str, lines: int) -> Iterator[st
         yield from (f"{name} {line}" for line in cluster.logs(namespace, name, lines).splitlines())
 
 
-def take_down(cluster: Cluster, objects: list[Object]) -> Iterator[str]:
-    """Deletes the objects, the last first, and the matches that they began; yields the title of each."""
+def take_down(cluster: Cluster, objects: list[Object], *, is_meant: bool) -> Iterator[str]:
+    """Deletes the objects, the last first, with the matches that they began, and yields a line about each.
+
+    What others may use stays, and a line says so: the priority class, and a namespace that `ours` did not mark.
+
+    Args:
+        cluster: where.
+        objects: an overlay's; their values do not matter.
+        is_meant: whether anything is deleted; if not, the lines say what would be.
+    """
+    done, is_there = "deleted" if is_meant else "would delete", False
+    for kind, namespace, name in _deployed(cluster, objects):
+        is_there = True
+        if not is_meant or cluster.delete(kind, namespace, name):
+            yield f"{done} {kind} {name}"
+    if not is_there:
+        yield f"nothing of MiniGo is in namespace {namespace_of(objects)} of {cluster.url}"
+    for item in objects:
+        kind, name = item["kind"], item["metadata"]["name"]
+        there = cluster.get(kind, "", name) if "namespace" not in item["metadata"] else None
+        if there is not None and kind == "PriorityClass":
+            yield f"{title(item)} stays, since other namespaces may use it: kubectl delete priorityclass {name}"
+        elif there is not None and kind == "Namespace" and not _is_marked(there):
+            yield f"{title(item)} stays, since cluster.launch did not make it: kubectl delete namespace {name}"
+
+
+def _deployed(cluster: Cluster, objects: list[Object]) -> Iterator[tuple[str, str, str]]:
+    """Kind, namespace and name of what a deployment has in the cluster, in the order in which it is deleted.
+
+    Matches come after the controller and their template, so that none is begun again. Each change of the settings has
+    left a ConfigMap.
+    """
     namespace = namespace_of(objects)
-    for job in cluster.list("Job", namespace, RUN_LABEL):
-        if cluster.delete("Job", namespace, job["metadata"]["name"]):
-            yield f"Job {job['metadata']['name']}"
     for item in reversed(objects):
-        if cluster.delete(item["kind"], item["metadata"].get("namespace", ""), item["metadata"]["name"]):
-            yield title(item)
+        kind, name = item["kind"], item["metadata"]["name"]
+        if "namespace" in item["metadata"] and kind != "ConfigMap" and cluster.get(kind, namespace, name) is not None:
+            yield kind, namespace, name
+    for kind, labels in (("ConfigMap", PART_OF), ("Job", RUN_LABEL)):
+        for found in cluster.list(kind, namespace, labels):
+            yield kind, namespace, found["metadata"]["name"]
+    there = cluster.get("Namespace", "", namespace)
+    if there is not None and _is_marked(there):
+        yield "Namespace", "", namespace
+
+
+def _is_marked(namespace: Object) -> bool:
+    labels: dict[str, str] = namespace["metadata"].get("labels", {})
+    return MADE_BY.items() <= labels.items()
 
 
 def _ask(cluster: Cluster, item: Object) -> None:

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from cluster.api import Cluster, ClusterError, Object, connect
-from cluster.deploy import apply, changes, live_replicas, logs, namespace_of, status, take_down, title
+from cluster.deploy import apply, changes, live_replicas, logs, namespace_of, ours, status, take_down, title
 from cluster.render import RenderError, Values, images, overlays, pod_spec, render, settings
 from minigo.run import Run, RunError, is_run
 from minigo.storage import StorageError
@@ -21,7 +21,7 @@ DONE, FAILED = 0, 1
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command line, without the program's name, and returns its exit code."""
-    options = _parser().parse_args(arguments)
+    options = parser().parse_args(arguments)
     try:
         command: Callable[[argparse.Namespace], None] = options.command
         command(options)
@@ -31,9 +31,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return DONE
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m cluster.launch", description=__doc__)
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+def parser() -> argparse.ArgumentParser:
+    """What command lines are made of."""
+    whole = argparse.ArgumentParser(prog="python -m cluster.launch", description=__doc__)
+    commands = whole.add_subparsers(required=True, metavar="COMMAND")
     for name, command, help_text in (
         ("plan", _plan, "what would be deployed; asks the bucket, not the cluster"),
         ("diff", _show_diff, "what apply would change; the server checks it and changes nothing"),
@@ -41,7 +42,7 @@ def _parser() -> argparse.ArgumentParser:
         ("status", _status, "what runs, and how far the run is"),
         ("scale", _scale, "sets the number of self-play pods"),
         ("logs", _logs, "the last lines of a role's pods"),
-        ("down", _down, "deletes everything but the run"),
+        ("down", _down, "deletes what apply made; the run stays"),
     ):
         made = commands.add_parser(name, help=help_text, description=help_text)
         made.set_defaults(command=command)
@@ -55,19 +56,19 @@ def _parser() -> argparse.ArgumentParser:
             made.add_argument("--lines", type=_whole_number, default=20, help="of each pod")
         if name == "down":
             made.add_argument("--yes", action="store_true", help="delete; without it, only say what would be")
-    return parser
+    return whole
 
 
-def _add_values(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--overlay", default="local", help=f"{', '.join(overlays())}, or a folder (default: local)")
-    parser.add_argument("--run", help="the run: gs://bucket/prefix")
-    parser.add_argument("--image", help="REGISTRY/minigo:TAG")
-    parser.add_argument("--replicas", type=_whole_number, help="self-play pods; default: as many as there are")
-    parser.add_argument("--namespace", help="default: minigo")
-    parser.add_argument("--preset", help="what the trainer starts the run with, if there is none")
-    parser.add_argument("--parallelism", type=_whole_number, help="pairs of a gate match at a time")
-    parser.add_argument("--identity", metavar="NAME@PROJECT.iam.gserviceaccount.com", help="for Workload Identity")
-    parser.add_argument("--emulator", metavar="URL", help="a storage emulator that all pods use instead")
+def _add_values(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--overlay", default="local", help=f"{', '.join(overlays())}, or a folder (default: local)")
+    command.add_argument("--run", help="the run: gs://bucket/prefix")
+    command.add_argument("--image", help="REGISTRY/minigo:TAG")
+    command.add_argument("--replicas", type=_whole_number, help="self-play pods; default: as many as there are")
+    command.add_argument("--namespace", help="default: minigo")
+    command.add_argument("--preset", help="what the trainer starts the run with, if there is none")
+    command.add_argument("--parallelism", type=_whole_number, help="pairs of a gate match at a time")
+    command.add_argument("--identity", metavar="NAME@PROJECT.iam.gserviceaccount.com", help="for Workload Identity")
+    command.add_argument("--emulator", metavar="URL", help="a storage emulator that all pods use instead")
 
 
 def _whole_number(text: str) -> int:
@@ -84,14 +85,19 @@ def _values(options: argparse.Namespace) -> Values:
 
 
 def _rendered(options: argparse.Namespace, cluster: Cluster | None = None) -> list[Object]:
-    """The overlay's objects; with a cluster, self-play keeps the scale that it has there unless another is given."""
+    """The overlay's objects; with a cluster, as they are applied there.
+
+    Self-play keeps the scale that it has there unless another is given, and the namespace stays that of who made it.
+    """
     values = _values(options)
     objects = render(options.overlay, values)
-    if cluster is not None and values.replicas is None:
+    if cluster is None:
+        return objects
+    if values.replicas is None:
         replicas = live_replicas(cluster, namespace_of(objects))
         if replicas is not None:
             objects = render(options.overlay, dataclasses.replace(values, replicas=replicas))
-    return objects
+    return ours(cluster, objects)
 
 
 def _check_run(objects: list[Object]) -> str:
@@ -171,13 +177,11 @@ def _logs(options: argparse.Namespace) -> None:
 
 
 def _down(options: argparse.Namespace) -> None:
-    objects = _rendered(options)
+    cluster, objects = connect(options.context), render(options.overlay, _values(options), is_complete=False)
+    for line in take_down(cluster, objects, is_meant=options.yes):
+        print(line)
     if not options.yes:
-        print("\n".join(f"would delete {title(item)}" for item in reversed(objects)))
-        print(f"nothing is deleted without --yes; the run {settings(objects)['MINIGO_RUN']} stays in any case")
-        return
-    for deleted in take_down(connect(options.context), objects):
-        print(f"deleted {deleted}")
+        print("nothing is deleted without --yes; the run stays in any case")
 
 
 if __name__ == "__main__":

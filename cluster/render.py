@@ -16,6 +16,7 @@ from typing import Any, Final
 import yaml
 
 from cluster.api import Object
+from minigo.flags import UsageError, preset_text
 
 ROOT: Final = Path(__file__).parent
 PLACEHOLDER: Final = "CHANGE-ME"
@@ -24,7 +25,7 @@ _IDENTITY: Final = "iam.gke.io/gcp-service-account"
 
 
 class RenderError(Exception):
-    """An overlay can not be rendered, or lacks a value. The message says which and where it is given."""
+    """An overlay can not be rendered, or a value is missing or wrong. The message says which and where it is given."""
 
 
 @dataclass(frozen=True)
@@ -58,11 +59,16 @@ def overlay_folder(name: str) -> Path:
     raise RenderError(f"no overlay {name!r} (missing kustomization.yaml); there are {', '.join(overlays())}")
 
 
-def render(overlay: str, values: Values) -> list[Object]:
+def render(overlay: str, values: Values, *, is_complete: bool = True) -> list[Object]:
     """The objects of an overlay with these values in them, in the order in which they can be applied.
 
+    Args:
+        overlay: its name, or its folder.
+        values: what is filled in.
+        is_complete: whether the objects are to run, and values must be there and right; names need none.
+
     Raises:
-        RenderError: kubectl is missing, the overlay is broken, or a value is missing.
+        RenderError: kubectl is missing, the overlay is broken, or a value is missing or wrong.
     """
     folder = overlay_folder(overlay)
     plain = kustomize(folder)
@@ -71,7 +77,9 @@ def render(overlay: str, values: Values) -> list[Object]:
         on_top = _kustomization(os.path.relpath(folder, place), plain, values)
         (place / "kustomization.yaml").write_text(yaml.safe_dump(on_top), encoding="utf-8")
         objects = kustomize(place)
-    _check_filled_in(objects, overlay)
+    if is_complete:
+        _check_filled_in(objects, overlay)
+        _check_settings(settings(objects))
     return objects
 
 
@@ -155,3 +163,15 @@ def _check_filled_in(objects: list[Object], overlay: str) -> None:
         raise RenderError(f"overlay {overlay} has no image: give --image=REGISTRY/minigo:TAG, or {place} (images)")
     if left := [item["metadata"]["name"] for item in objects if PLACEHOLDER in yaml.safe_dump(item)]:
         raise RenderError(f"overlay {overlay} still says {PLACEHOLDER} in {', '.join(left)}: {place}")
+
+
+def _check_settings(told: dict[str, str]) -> None:
+    """Refuses what a role would refuse once it starts, again and again."""
+    if "MINIGO_PRESET" in told:
+        try:
+            preset_text(told["MINIGO_PRESET"])
+        except UsageError as error:
+            raise RenderError(f"{error}; give another --preset (MINIGO_PRESET)") from None
+    parallelism = told.get("MINIGO_PARALLELISM", "1")
+    if not parallelism.isdecimal() or int(parallelism) < 1:
+        raise RenderError(f"MINIGO_PARALLELISM must be 1 or more, got {parallelism}: give --parallelism")

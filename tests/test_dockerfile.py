@@ -80,6 +80,13 @@ def test_what_programs_write_goes_to_tmp_as_the_root_may_be_read_only():
     assert "MPLCONFIGDIR=/tmp/" in environment
 
 
+def test_who_mounts_a_folder_of_their_own_writes_to_it_as_themselves():
+    shown = [line for line in DOCKERFILE.read_text(encoding="utf-8").splitlines() if "docker run" in line]
+
+    assert shown
+    assert all('--user "$(id -u):$(id -g)"' in line for line in shown if " -v " in line)
+
+
 def test_the_build_sees_what_the_wheel_needs_and_nothing_else():
     lines = (ROOT / ".dockerignore").read_text(encoding="utf-8").split()
     wanted = {line.removeprefix("!") for line in lines if line.startswith("!")}

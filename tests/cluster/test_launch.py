@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`python -m cluster.launch` against an API server without controllers: what it does, and what bad input gets."""
 
+import copy
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +20,11 @@ if shutil.which("kubectl") is None:
 RUN = "gs://bucket/launch"
 GIVEN = (f"--run={RUN}", "--image=registry.example/minigo:1", "--overlay=gke-gpu")
 SELFPLAY = "/apis/apps/v1/namespaces/minigo/deployments/selfplay"
+PRIORITY = "/apis/scheduling.k8s.io/v1/priorityclasses/minigo-selfplay"
+JOBS = {
+    "template": "/apis/batch/v1/namespaces/minigo/cronjobs/match",
+    "match": "/apis/batch/v1/namespaces/minigo/jobs/m",
+}
 
 
 @pytest.fixture(autouse=True)
@@ -136,10 +142,50 @@ def test_down_deletes_nothing_unless_told_and_never_the_run(capsys, server):
     assert "would delete Deployment selfplay" in out
     assert len(server.objects) == objects
 
-    out = answer(capsys, "down", *GIVEN, "--yes")[1]
+    out = answer(capsys, "down", "--yes")[1]
     assert "deleted Namespace minigo" in out
-    assert server.objects == {}
+    assert server.objects.keys() == {PRIORITY}
     assert Run.open(RUN).identity() == run.identity()
+    assert "nothing of MiniGo is in namespace minigo" in answer(capsys, "down", "--yes")[1]
+
+
+def test_down_says_that_it_leaves_what_other_namespaces_may_use(capsys, server):
+    answer(capsys, "apply", *GIVEN)
+    answer(capsys, "apply", *GIVEN, "--namespace=other")
+    out = answer(capsys, "down", "--yes", "--namespace=other")[1]
+
+    assert "PriorityClass minigo-selfplay stays, since other namespaces may use it" in out
+    assert PRIORITY in server.objects
+    assert SELFPLAY in server.objects
+    assert not [path for path in server.objects if "/namespaces/other" in path]
+
+
+def test_a_namespace_that_others_made_stays_as_it_was(capsys, server):
+    server.add_namespace("existing")
+    theirs = "/api/v1/namespaces/existing/configmaps/theirs"
+    server.objects[theirs] = {"metadata": {"name": "theirs", "namespace": "existing"}}
+    before = copy.deepcopy(server.objects)
+
+    answer(capsys, "apply", *GIVEN, "--namespace=existing")
+    assert {path: server.objects[path] for path in before} == before
+    out = answer(capsys, "down", "--yes", "--namespace=existing")[1]
+    assert "Namespace existing stays, since cluster.launch did not make it" in out
+    assert {path: item for path, item in server.objects.items() if path != PRIORITY} == before
+
+
+def test_down_deletes_settings_from_before_and_matches_that_are_played(capsys, server):
+    server.add_namespace("minigo")
+    answer(capsys, "apply", *GIVEN)
+    answer(capsys, "apply", *GIVEN, "--parallelism=3")
+    labels = {"minigo/run": "x", "minigo/match": "000001-against-000000"}
+    server.objects[JOBS["match"]] = {"metadata": {"name": "m", "labels": labels}}
+    assert len([path for path in server.objects if "/configmaps/run-" in path]) == 2
+    out = answer(capsys, "down", "--yes")[1]
+
+    assert "deleted Job m" in out
+    assert server.objects.keys() == {"/api/v1/namespaces/minigo", PRIORITY}
+    templates, matches = (server.writes.index(f"DELETE {JOBS[kind]}") for kind in ("template", "match"))
+    assert templates < matches  # or the controller might begin it again
 
 
 # What bad input gets: one clear line that says what to do, and nothing half applied.
@@ -201,6 +247,37 @@ def test_no_kubeconfig_and_no_such_context(capsys, server, tmp_path, monkeypatch
     assert "Expected object with name other" in refusal(capsys, "apply", *GIVEN, "--context=other")
     monkeypatch.setattr("kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", str(tmp_path / "none"))
     assert "gcloud container clusters get-credentials NAME, or set KUBECONFIG" in refusal(capsys, "apply", *GIVEN)
+
+
+@pytest.mark.parametrize("text", ["clusters: [", "hello", "[]", "clusters: 3\ncurrent-context: fake\n"])
+def test_a_kubeconfig_that_is_none(capsys, tmp_path, monkeypatch, text):
+    (tmp_path / "kubeconfig").write_text(text, encoding="utf-8")
+    monkeypatch.setattr("kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", str(tmp_path / "kubeconfig"))
+    err = refusal(capsys, "apply", *GIVEN)
+
+    assert "cannot read the kubeconfig" in err
+    assert "gcloud container clusters get-credentials NAME" in err
+
+
+@pytest.mark.parametrize("reply", ["<html>Sign in</html>", "[]"])
+def test_a_server_that_is_no_api_server(capsys, server, reply):
+    server.refuse("GET", "", 200, reply)
+    err = refusal(capsys, "apply", *GIVEN)
+
+    assert "with something that is no object of Kubernetes" in err
+    assert "is this the right context? kubectl config current-context" in err
+
+
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        ("--parallelism=0", "MINIGO_PARALLELISM must be 1 or more, got 0"),
+        ("--preset=19x19-clutser", "no preset '19x19-clutser'; did you mean 19x19-cluster "),
+    ],
+)
+def test_a_value_that_a_role_would_refuse(capsys, server, given, reason):
+    assert reason in refusal(capsys, "apply", *GIVEN, given)
+    assert server.writes == []
 
 
 def test_expired_credentials_of_the_cluster(capsys, server):

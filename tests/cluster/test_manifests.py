@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every overlay: rendered by kubectl, valid for the oldest and the newest server, and free of what a schema misses."""
 
+import dataclasses
 import json
 import os
 import shutil
@@ -132,6 +133,10 @@ def expanded(argument: str, settings: dict[str, str]) -> str:
     return argument
 
 
+def test_the_trainer_goes_on_with_the_settings_of_a_run_that_is_there(objects):
+    assert {"--preset=$(MINIGO_PRESET)", "--keep_settings"} <= set(containers(objects)["trainer"]["args"])
+
+
 def test_there_is_one_image(objects):
     assert render.images(objects) == {IMAGE}
 
@@ -209,8 +214,10 @@ def test_workers_say_who_they_are_and_how_they_are(objects):
     for name, container in containers(objects).items():
         (uid,) = [entry for entry in container["env"] if entry["name"] == "POD_UID"]
         assert uid["valueFrom"]["fieldRef"]["fieldPath"] == "metadata.uid"
-        if name != "dashboard":
-            paths = {probe: container[probe]["httpGet"]["path"] for probe in ("livenessProbe", "readinessProbe")}
+        paths = {probe: container[probe]["httpGet"]["path"] for probe in ("livenessProbe", "readinessProbe")}
+        if name == "dashboard":
+            assert paths == {"livenessProbe": "/api/status", "readinessProbe": "/"}
+        else:
             assert paths == {"livenessProbe": "/healthz", "readinessProbe": "/readyz"}
             assert "--health_port=9090" in container["args"]
             assert {"name": "health", "containerPort": 9090} in container["ports"]
@@ -235,9 +242,10 @@ def test_the_pods_of_a_lost_node_are_replaced_soon(objects):
         ("gke-tpu", "google.com/tpu", "cloud.google.com/gke-tpu-accelerator"),
     ],
 )
-def test_what_computes_has_an_accelerator_and_what_may_vanish_is_on_spot_nodes(overlay, device, label):
+def test_what_computes_has_an_accelerator_and_what_may_vanish_alone_is_on_spot_nodes(overlay, device, label):
     objects = render.render(overlay, render.Values(run=RUN, image=IMAGE))
     spot = "cloud.google.com/gke-spot"
+    elsewhere = {"nodeSelectorTerms": [{"matchExpressions": [{"key": spot, "operator": "DoesNotExist"}]}]}
     for name, pod in pods(objects).items():
         computes, vanishes = name in ("selfplay", "trainer", "match"), name in ("selfplay", "match")
         tolerated = {toleration["key"] for toleration in pod["spec"].get("tolerations", ())}
@@ -245,7 +253,17 @@ def test_what_computes_has_an_accelerator_and_what_may_vanish_is_on_spot_nodes(o
         assert (device in containers(objects)[name]["resources"]["limits"]) is computes
         assert (label in selected) is (device in tolerated) is computes
         assert (spot in selected) is (spot in tolerated) is vanishes
+        affinity = pod["spec"].get("affinity", {}).get("nodeAffinity", {})
+        required = affinity.get("requiredDuringSchedulingIgnoredDuringExecution")
+        assert required == (None if vanishes else elsewhere), name
     assert render.settings(objects)["MINIGO_BACKEND"] == "jax"
+
+
+def test_a_small_cluster_takes_an_image_that_was_loaded_into_it():
+    objects = render.render("local", render.Values(run=RUN))
+
+    assert render.images(objects) == {"minigo:latest"}
+    assert {c["imagePullPolicy"] for c in containers(objects).values()} == {"IfNotPresent"}
 
 
 def test_everything_namespaced_is_in_one_namespace(objects):
@@ -306,6 +324,25 @@ def test_another_run_restarts_the_pods():
 def test_a_missing_value_is_named_with_the_place_to_give_it(values, missing):
     with pytest.raises(render.RenderError, match=missing):
         render.render("gke-gpu", values)
+
+
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [
+        (render.Values(preset="19x19-clutser"), r"no preset '19x19-clutser'; did you mean 19x19-cluster .*--preset"),
+        (render.Values(parallelism=0), "MINIGO_PARALLELISM must be 1 or more, got 0: give --parallelism"),
+    ],
+)
+def test_a_value_that_a_role_would_refuse_is_refused_here(values, reason):
+    with pytest.raises(render.RenderError, match=reason):
+        render.render("local", dataclasses.replace(values, run=RUN, image=IMAGE))
+
+
+def test_what_is_to_be_deleted_needs_no_values():
+    with pytest.raises(render.RenderError, match="has no run"):
+        render.render("gke-gpu", render.Values())
+
+    assert pods(render.render("gke-gpu", render.Values(), is_complete=False)).keys() == ROLES
 
 
 def test_another_placeholder_is_found_in_an_overlay_of_ones_own(tmp_path):

@@ -55,7 +55,7 @@ class FakeApiServer:
             self._server.server_close()
 
     def refuse(self, method: str, path: str, status: int, message: str) -> None:
-        """Answers every request of this method whose path matches with a status."""
+        """Answers every request of this method whose path matches with a status; with 200, the message is the reply."""
         self._refusals.append((method, path, status, message))
 
     def add_namespace(self, name: str) -> None:
@@ -64,7 +64,7 @@ class FakeApiServer:
     def answer(self, method: str, path: str, query: dict[str, str], body: Any) -> tuple[int, Any]:
         for verb, pattern, status, message in self._refusals:
             if verb == method and re.search(pattern, path):
-                return status, {"kind": "Status", "message": message}
+                return status, message if status == 200 else {"kind": "Status", "message": message}
         if path.endswith("/selfsubjectaccessreviews"):
             denied = body["spec"]["resourceAttributes"]["resource"] in self.forbidden_resources
             return 201, {"status": {"allowed": not denied}}
@@ -95,7 +95,7 @@ class FakeApiServer:
                 self.writes.append(f"DELETE {path}")
                 return 200, self.objects.pop(path)
             return 200, self.objects[path]
-        if method == "GET" and path.rpartition("/")[2].endswith("s") and path.count("/") != 4:
+        if method == "GET" and re.fullmatch(r"(/api/v1|/apis/[^/]+/v1)/namespaces/[^/]+/[^/]+", path):
             return 200, {"items": [found for found in self._below(path) if _has(found, query.get("labelSelector", ""))]}
         return 404, {"message": f"{path} not found"}
 
