@@ -21,7 +21,7 @@ from tests.cluster.control_plane.system import NAMESPACE, System
 LIMIT_SECONDS: Final = 600.0
 STORM_SECONDS: Final = 10.0
 API_DOWN_SECONDS: Final = 5.0
-MATCHES: Final = 5
+MATCHES: Final = 20
 SUCCESSOR_SECONDS: Final = 20.0  # a pod that is replaced at all is replaced at once
 REPLACED: Final = 75  # exit code of a trainer that finds another one in its place
 
