@@ -5,8 +5,8 @@
 
 Its last self-play games tell their median result. Then the champion plays Black against GNU Go, from the empty board,
 its first moves sampled, under strict Tromp-Taylor rules and played out: how often it opens in the centre, wins at all,
-and wins by as much as perfect play. Prints one JSON object. References: van der Werf et al. 2003 (5x5), Li Zhe 2015
-(7x7, not a proof).
+and wins by as much as perfect play. It searches as for play (puct), not as for learning. Prints one JSON object.
+References: van der Werf et al. 2003 (5x5), Li Zhe 2015 (7x7, not a proof).
 """
 
 import argparse
@@ -41,6 +41,7 @@ def main() -> None:
     parser.add_argument("--selfplay_games", type=int, default=500, help="how many of its last games tell the median")
     parser.add_argument("--games", type=int, default=100, help="games as Black against GNU Go; 0: none")
     parser.add_argument("--simulations", type=int, default=64, help="simulations a move")
+    parser.add_argument("--algorithm", default="puct", choices=("puct", "gumbel"), help="how the root chooses")
     parser.add_argument("--temperature", type=float, default=0.5, help="of the moves that are sampled")
     parser.add_argument("--temperature_plies", type=int, default=8, help="how many moves of a game are sampled")
     options = parser.parse_args()
@@ -58,7 +59,7 @@ def main() -> None:
         config = replace(
             run.config,
             game=replace(run.config.game, rules="tromp-taylor"),
-            search=replace(run.config.search, num_simulations=options.simulations),
+            search=replace(run.config.search, num_simulations=options.simulations, algorithm=options.algorithm),
             match=replace(
                 run.config.match,
                 opening_plies=0,
@@ -67,7 +68,8 @@ def main() -> None:
             ),
         )
         games = play_as_black(config, run.network_path(champion.network), gnugo, options.games)
-        found["against_gnugo"] = {"network": champion.network, **black_results(games, config)}
+        player = {"network": champion.network, "algorithm": options.algorithm}
+        found["against_gnugo"] = player | black_results(games, config)
     print(json.dumps(found))
 
 
