@@ -98,7 +98,7 @@ def play_pair(
     *,
     beat: Callable[[], object] = lambda: None,
     stop: threading.Event | None = None,
-) -> list[str]:
+) -> list[str] | None:
     """Plays the two games of one pair of a gate match, as far as they are not in the run.
 
     Args:
@@ -110,7 +110,7 @@ def play_pair(
         stop: once set, unfinished games are dropped.
 
     Returns:
-        What is wrong with the games that have no result; nothing if both have one.
+        What is wrong with the games that have no result; nothing if both have one; None if stopped before that.
 
     Raises:
         RunError: there is no such match.
@@ -125,6 +125,8 @@ def play_pair(
         networks = (str(spec["player"]), str(spec["opponent"]))
         player, opponent = (network_player(run, who, simulations, load_evaluator) for who in networks)
         stored.play(player, opponent, indices, stop=stop, on_moves=beat)
+    if not stored.points.keys() >= set(indices):
+        return None
     failed = [index for index, points in stored.points.items() if points is None]
     return [f"game {index} of {match} has no result" for index in failed]
 

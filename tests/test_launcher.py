@@ -207,6 +207,15 @@ def test_a_pair_is_two_games_and_playing_it_again_changes_nothing(run):
     assert before.items() <= after.items()
 
 
+def test_a_pair_that_is_stopped_is_done_if_both_of_its_games_are_there(run):
+    evaluate_candidate(run, "000001", run.champion(), EvaluateConfig(games=2, num_simulations=8), load)
+    stop = threading.Event()
+    stop.set()
+
+    assert play_pair(run, MATCH, 0, load, stop=stop) == []
+    assert play_pair(run, MATCH, 1, load, stop=stop) is None
+
+
 def test_a_pair_of_an_unknown_match_is_an_error(run):
     with pytest.raises(RunError, match=f"has no match {MATCH}"):
         play_pair(run, MATCH, 0, load)

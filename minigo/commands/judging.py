@@ -129,11 +129,11 @@ def _match_pair(values: FlagValues, stop: Event) -> int:
             faults = play_pair(worker.run, match, values.pair, load, beat=lambda: worker.health.beat(doing), stop=stop)
         except (CorruptError, NetworkError, ShardError) as error:
             faults = [str(error)]
+    if faults is None:
+        return STOPPED_EARLY
     for fault in faults:
         print(f"minigo: {fault}", file=sys.stderr)
-    if faults:
-        return FAIL_PAIR
-    return STOPPED_EARLY if stop.is_set() else 0
+    return FAIL_PAIR if faults else 0
 
 
 MATCH_PAIR = Command(
