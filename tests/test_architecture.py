@@ -114,7 +114,15 @@ LAYERS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("numpy", "fastapi", "markupsafe", "pydantic"),
     ),
     "cluster": (
-        ("cluster.*", "minigo.config", "minigo.run", "minigo.storage", "minigo.documents", "minigo.launcher"),
+        (
+            "cluster.*",
+            "minigo.config",
+            "minigo.flags",
+            "minigo.run",
+            "minigo.storage",
+            "minigo.documents",
+            "minigo.launcher",
+        ),
         ("kubernetes", "urllib3", "yaml"),  # urllib3: the errors that the client lets through
     ),
 }

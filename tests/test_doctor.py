@@ -82,6 +82,7 @@ def test_openvino_is_tried_in_each_precision_of_its_own(monkeypatch):
     ]
 
 
+@pytest.mark.slow  # `minigo doctor`, which test_cli.py runs, does it, too
 def test_jax_is_tried_in_a_process_of_its_own():
     finding = doctor._tried_elsewhere("jax, float32", "jax", "install it")
 

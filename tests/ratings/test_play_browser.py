@@ -146,7 +146,7 @@ def play_to_the_end(page: Any) -> int:
     return number_of_moves(page)
 
 
-@pytest.mark.parametrize(("size", "dark"), [(DESK, False), (PHONE, True)])
+@pytest.mark.parametrize(("size", "dark"), [(DESK, False), pytest.param(PHONE, True, marks=pytest.mark.slow)])
 def test_a_whole_game_is_played_and_counted(browser, address, size, dark):
     with opened(browser, size=size, dark=dark) as page:
         page.goto(f"{address}/play")
