@@ -17,6 +17,7 @@ from tests.cluster.control_plane.api import MERGE, ApiError, Object
 from tests.cluster.control_plane.nodes import Node
 from tests.cluster.control_plane.pods import Pod
 from tests.cluster.control_plane.system import NAMESPACE, System
+from tests.support.gcs_emulator import Acknowledged
 
 LIMIT_SECONDS: Final = 600.0
 STORM_SECONDS: Final = 10.0
@@ -60,6 +61,34 @@ def reclaim_spot_node(system: System) -> Outcome:
     assert pod.code == 0, f"a reclaimed worker must end well, got exit code {pod.code}"
     system.cloud.add(is_spot=True)
     return Outcome(began, _new_worker_publishes(system, began, before), notes)
+
+
+def drain_node(system: System) -> Outcome:
+    """A person drains a node with self-play, and takes it back into use. Until a new pod has published a shard."""
+    with system.spot_nodes:
+        node, pod = _worker(system)
+        before = _workers(system)
+        began = time.monotonic()
+        system.kubectl("drain", node.name, "--delete-emptydir-data", "--force", "--timeout=90s")
+        notes = {"drained after": time.monotonic() - began}
+        assert pod.code == 0, f"a drained worker must end well, got exit code {pod.code}"
+        system.kubectl("uncordon", node.name)
+    return Outcome(began, _new_worker_publishes(system, began, before), notes)
+
+
+def kill_worker(system: System) -> Outcome:
+    """By kill -9, as the kernel does where memory is short. Until the pod, started again, has published a shard."""
+    with system.spot_nodes:
+        _, pod = _worker(system)
+        ends, began = pod.restarts, time.monotonic()
+        pod.kill()
+        system.wait(lambda: pod.restarts > ends, LIMIT_SECONDS, "the worker is started again")
+        again, uid = time.monotonic(), pod.uid.partition("-")[0]
+
+        def published(since: float) -> list[Acknowledged]:
+            return [write for write in system.writes(since, "games/") if _worker_uid(write.name) == uid]
+
+        return Outcome(began, _next(system, again, published, "a shard of the worker that was killed"))
 
 
 def kill_trainer(system: System) -> Outcome:
@@ -171,6 +200,13 @@ def refuse_everything(system: System) -> Outcome:
     return _after_the_storm(system)
 
 
+def slow_down_everything(system: System) -> Outcome:
+    """The bucket answers 429 to everything, for 10 s. Until the next shard."""
+    with system.bucket.storm(1.0, seed=0, faults=("429",)):
+        time.sleep(STORM_SECONDS)
+    return _after_the_storm(system)
+
+
 def restart_api_server(system: System) -> Outcome:
     """The API server is killed in a match and stays away for 5 s. Until the next verdict."""
     _in_a_match(system)
@@ -187,6 +223,9 @@ LANES: Final[dict[str, dict[str, Callable[[System], Outcome]]]] = {
         "replies lost, 10 s": lose_replies,
         "spot node is reclaimed": reclaim_spot_node,
         "503 to everything, 10 s": refuse_everything,
+        "worker killed -9": kill_worker,
+        "429 to everything, 10 s": slow_down_everything,
+        "a node is drained": drain_node,
         "trainer's node crashes": crash_trainer_node,
     },
     "trainer": {
