@@ -10,7 +10,7 @@ import yaml
 
 from cluster import launch, render
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parent.parent
 PAGES = ("docs/cluster.md", "cluster/README.md")
 
 
