@@ -2,7 +2,7 @@
 """MiniGo's manifests under a real control plane: scheduled, with their own accounts, and under failures.
 
 As root on Debian 12, `pytest -m cluster -s tests/cluster/test_control_plane.py`: the first time builds Kubernetes in
-some minutes, then five rounds of failures take about forty minutes on two cores. $MINIGO_DRILL_ROUNDS and $MINIGO_DRILLS
+some minutes, then five rounds of failures take some forty minutes on two cores. $MINIGO_DRILL_ROUNDS and $MINIGO_DRILLS
 choose fewer; $MINIGO_DRILL_REPORT is where the figures go.
 """
 
