@@ -534,12 +534,7 @@ class Run:
     def verdict(self, match: str) -> dict[str, Any] | None:
         """What a match decided, or None."""
         path = f"matches/{_checked(match)}/verdict.json"
-        if path not in self._read_once:
-            document, _ = self._documents.read(path)
-            if document is None:
-                return None
-            self._read_once[path] = document  # it is never replaced
-        return self._read_once[path]
+        return self._read_all([path]).get(path)
 
     def verdicts(self) -> dict[str, dict[str, Any]]:
         """The verdict on each candidate that was judged."""

@@ -7,7 +7,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+from minigo.config import Config, GameConfig, SelfPlayConfig
+from minigo.data.shards import RANDOM_PLAYOUTS, write_shard
+from minigo.gamepool import new_shard, play_random_shard
+from minigo.match import MatchGame
+from minigo.run import Run
 
 FOLDER = Path(__file__).parent.parent / "benchmarks"
 SMALL = ("--blocks=1", "--channels=8")
@@ -121,3 +128,33 @@ def test_a_bound_is_a_floor_or_a_ceiling(compare):
     assert not compare.Ratio(0.99, bound=1.0).holds()
     assert compare.Ratio(0.99, bound=1.0, lower_is_better=True).holds()
     assert not compare.Ratio(1.01, bound=1.0, lower_is_better=True).holds()
+
+
+def published_games(run, network, sequence):
+    """A shard of random games under a network's name."""
+    shard = new_shard(run.config, network, "", None, "worker", sequence)
+    records = play_random_shard(run.config, shard)
+    run.publish_shard(run.shard_name(network, "worker", sequence), write_shard(shard.header, records))
+    return records
+
+
+def test_a_run_is_held_against_perfect_play_by_its_latest_games(monkeypatch, tmp_path):
+    monkeypatch.syspath_prepend(str(FOLDER))
+    perfect_play = importlib.import_module("perfect_play")
+    config = Config(game=GameConfig(board_size=5, komi=24.5), selfplay=SelfPlayConfig(games_per_shard=4))
+    run = Run.create(str(tmp_path / "run"), config)
+    first = published_games(run, RANDOM_PLAYOUTS, 1)
+    latest = published_games(run, "000002", 2)
+
+    found = perfect_play.selfplay_results(run, 4)
+
+    points = [record.score_for_black + 24.5 for record in latest]
+    assert (found["games"], found["median"]) == (4, float(np.median(points)))
+    everything = perfect_play.selfplay_results(run, 500)
+    assert everything["games"] == len(first) + len(latest)
+
+    won = [MatchGame(2 * i, record, 1.0) for i, record in enumerate(latest)]
+    results = perfect_play.black_results(won, config)
+    assert (results["games"], results["failed"], results["different"]) == (4, 0, 4)
+    assert results["won_by_as_much_as_perfect_play"] == sum(point >= 25 for point in points)
+    assert results["open_in_the_centre"] == sum(int(record.moves[0]) == 12 for record in latest)
