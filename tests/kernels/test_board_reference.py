@@ -22,7 +22,6 @@ GAMES = {5: 500, 9: 150, 13: 25, 19: 5}
 OTHER_SIZES = (2, 3, 4, 6, 7, 8, 11)
 MAX_MOVES_PER_POINT = 1.6
 KO_RULES = (KO_SIMPLE, KO_POSITIONAL, KO_POSITIONAL, KO_SITUATIONAL, KO_SITUATIONAL)
-SUICIDE_SHARE = 0.5
 SETUP_SHARE = 0.2
 EYE_SPARING_SHARE = 0.4
 OUT_OF_TURN_SHARE = 0.04
@@ -73,10 +72,9 @@ def describe(reference: ReferenceBoard, color: int) -> str:
     return f"{rules}, first {reference.situations[0]}, then {reference.moves}, legal moves of {color}"
 
 
-def new_boards(rng: np.random.Generator, board_size: int) -> tuple[Board, ReferenceBoard]:
-    """Two boards with the same random rules, some of them with a random first position."""
+def new_boards(rng: np.random.Generator, board_size: int, suicide: bool) -> tuple[Board, ReferenceBoard]:
+    """Two boards with the same ko rule, drawn at random, some of them with a random first position."""
     ko_rule = KO_RULES[rng.integers(len(KO_RULES))]
-    suicide = bool(rng.random() < SUICIDE_SHARE)
     board = Board(board_size, 7.5, ko_rule, suicide)
     if rng.random() > SETUP_SHARE:
         return board, ReferenceBoard(board_size, ko_rule, suicide)
@@ -85,9 +83,17 @@ def new_boards(rng: np.random.Generator, board_size: int) -> tuple[Board, Refere
     return board, ReferenceBoard(board_size, ko_rule, suicide, position, to_play)
 
 
-def play_random_game(rng: np.random.Generator, board_size: int, agreement: Agreement) -> None:
+def play_random_games(rng: np.random.Generator, board_size: int, games: int) -> Agreement:
+    """Plays games on both boards, in every second of which suicide is legal."""
+    agreement = Agreement()
+    for game in range(games):
+        play_random_game(rng, board_size, suicide=game % 2 == 1, agreement=agreement)
+    return agreement
+
+
+def play_random_game(rng: np.random.Generator, board_size: int, suicide: bool, agreement: Agreement) -> None:
     """Plays one game on both boards and compares them before every move."""
-    board, reference = new_boards(rng, board_size)
+    board, reference = new_boards(rng, board_size, suicide)
     spares_eyes = rng.random() < EYE_SPARING_SHARE
     for _ in range(int(MAX_MOVES_PER_POINT * board_size**2)):
         legal = agreement.check(board, reference)
@@ -125,9 +131,7 @@ def check_hash_from_scratch(board: Board) -> None:
 @pytest.mark.parametrize("board_size", GAMES)
 @pytest.mark.parametrize("seed", seeds(slow=20))
 def test_random_games_agree_with_the_reference_at_every_move(board_size: int, seed: int) -> None:
-    rng, agreement = np.random.default_rng((board_size, seed)), Agreement()
-    for _ in range(GAMES[board_size]):
-        play_random_game(rng, board_size, agreement)
+    agreement = play_random_games(np.random.default_rng((board_size, seed)), board_size, GAMES[board_size])
 
     assert agreement.illegal["ko"] > GAMES[board_size]
     assert agreement.illegal["suicide"] > GAMES[board_size]
@@ -136,8 +140,6 @@ def test_random_games_agree_with_the_reference_at_every_move(board_size: int, se
 @pytest.mark.parametrize("board_size", OTHER_SIZES)
 @pytest.mark.parametrize("seed", seeds())
 def test_random_games_on_other_sizes_agree_with_the_reference(board_size: int, seed: int) -> None:
-    rng, agreement = np.random.default_rng((board_size, seed)), Agreement()
-    for _ in range(1000 // board_size**2 + 5):
-        play_random_game(rng, board_size, agreement)
+    agreement = play_random_games(np.random.default_rng((board_size, seed)), board_size, 1000 // board_size**2 + 5)
 
     assert agreement.illegal["ko"] > 0
