@@ -11,11 +11,8 @@ References: van der Werf et al. 2003 (5x5), Li Zhe 2015 (7x7, not a proof).
 
 import argparse
 import json
-import os
 import sys
-import threading
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any, Final
 
@@ -32,6 +29,8 @@ from ratings.anchors import gnugo_player
 
 BLACK_WINS_BY: Final = {5: 25, 7: 9}
 """Points of perfect play before komi, by board size."""
+ENGINES: Final = 8
+"""Processes of GNU Go, each with a game of its own."""
 
 
 def main() -> None:
@@ -101,35 +100,26 @@ def _recency(path: str) -> tuple[bool, str]:
 
 
 def play_as_black(config: Config, network: str, gnugo: str, count: int) -> list[MatchGame]:
-    """The games, on all cores. The network's moves are sampled for a while, so that games differ."""
-    from minigo.players import player_from_text
+    """The games. The network's moves are sampled for a while, so that games differ."""
+    from minigo.players import Player, Team, team_from_text
 
     start_framework(config.machine.backend)
-    load, lock, stop = evaluator_loader(config), threading.Lock(), threading.Event()
-    games: list[MatchGame] = []
+    load, games = evaluator_loader(config), list[MatchGame]()
 
     def finish(game: MatchGame) -> None:
-        with lock:
-            games.append(game)
-            print(f"game {len(games)} of {count}", end="\r", file=sys.stderr, flush=True)
+        games.append(game)
+        print(f"game {len(games)} of {count}", end="\r", file=sys.stderr, flush=True)
 
-    def play(indices: Sequence[int]) -> None:
-        with lock:
-            sides = [
-                player_from_text(
-                    text, game=config.game, search=config.search, match=config.match, load_evaluator=load, stop=stop
-                )
-                for text in (network, gnugo)
-            ]
-        try:
-            play_games(sides[0], sides[1], indices, config.game, config.match, config.seed, on_game=finish, stop=stop)
-        finally:
-            for side in sides:
-                side.close()
-
-    threads = len(os.sched_getaffinity(0))
-    with ThreadPoolExecutor(threads) as pool:
-        list(pool.map(play, [range(2 * first, 2 * count, 2 * threads) for first in range(threads)]))  # even: Black
+    sides: list[Player | Team] = []
+    try:
+        for text in (network, gnugo):
+            kind = {"game": config.game, "search": config.search, "match": config.match}
+            sides.append(team_from_text(text, ENGINES, **kind, load_evaluator=load))  # type: ignore[arg-type]
+        indices = range(0, 2 * count, 2)  # even: the network has Black
+        play_games(sides[0], sides[1], indices, config.game, config.match, config.seed, on_game=finish)
+    finally:
+        for side in sides:
+            side.close()
     print(file=sys.stderr)
     return games
 

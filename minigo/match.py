@@ -1,15 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """Matches: colour-swapped pairs of games from common openings, and what they say about two players.
 
-Games 2k and 2k + 1 share an opening; the first player has Black in the even ones. Where both players live in
-this process, games go on in lockstep, so that one batch serves them all. A player that breaks down or breaks
-the rules costs its game, never the match. Start at `play_match`; `play_games` plays any part of a match.
+Games 2k and 2k + 1 share an opening; the first player has Black in the even ones. Where each side is a player of this
+process or a team of outside ones, games go on in lockstep: one batch serves them all, and outside players think beside
+it and each other. A player that breaks down or breaks the rules costs its game, never the match. Start at `play_match`;
+`play_games` plays any part of a match.
 """
 
 import itertools
 import logging
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -25,7 +27,7 @@ from minigo.gates import Score
 from minigo.go.position import Position
 from minigo.go.record import GameRecord
 from minigo.go.sgf import sgf_from_record
-from minigo.players import MAX_GAMES_TOGETHER, BatchPlayer, Choice, Player, PlayerError
+from minigo.players import MAX_GAMES_TOGETHER, BatchPlayer, Choice, Player, PlayerError, Team
 
 FAILED: Final = "failed"  # the `end` of a game that a player broke; such records are never published
 
@@ -64,8 +66,8 @@ class MatchResult:
 
 
 def play_match(
-    player: Player,
-    opponent: Player,
+    player: Player | Team,
+    opponent: Player | Team,
     games: int,
     game_config: GameConfig,
     match_config: MatchConfig,
@@ -78,7 +80,7 @@ def play_match(
     """Plays a match. It is the caller who closes the players.
 
     Args:
-        player: the one whose wins are counted.
+        player: the one whose wins are counted. Of a team, each member plays one game at a time.
         opponent: the other.
         games: how many; an odd number leaves the last pair half played.
         game_config: what is played.
@@ -105,8 +107,8 @@ def play_match(
 
 
 def play_games(
-    player: Player,
-    opponent: Player,
+    player: Player | Team,
+    opponent: Player | Team,
     indices: Iterable[int],
     game_config: GameConfig,
     match_config: MatchConfig,
@@ -120,7 +122,7 @@ def play_games(
     """Plays some games of a match. Each is the same game whatever others are played.
 
     Args:
-        player: the one whose wins are counted.
+        player: the one whose wins are counted. Of a team, each member plays one game at a time.
         opponent: the other.
         indices: which games.
         game_config: what is played.
@@ -131,24 +133,22 @@ def play_games(
         name: begins the id of every game's record.
         stop: once set, unfinished games are dropped.
     """
-    players = (player, opponent)
-    together = MAX_GAMES_TOGETHER if all(isinstance(side, BatchPlayer) for side in players) else 1
-    waiting = iter(indices)
+    waiting, seats = iter(indices), _seats(player, opponent)
     running: list[_Running] = []
-    while stop is None or not stop.is_set():
-        fresh = itertools.islice(waiting, together - len(running))
-        running += [_Running(index, players, game_config, match_config, seed) for index in fresh]
-        if not running:
-            break
-        for side in (0, 1):
-            _choose([game for game in running if not game.end and game.side_to_move == side])
-            on_moves()
-        if stop is not None and stop.is_set():
-            break  # a player may have failed just because it was stopped
-        for game in running:
-            if game.end:
-                on_game(game.finished(name))
-        running = [game for game in running if not game.end]
+    with ThreadPoolExecutor(len(seats)) as pool:  # starts no thread before one is needed
+        while stop is None or not stop.is_set():
+            fresh = itertools.islice(waiting, len(seats))
+            running += [_Running(index, seats.pop(), game_config, match_config, seed) for index in fresh]
+            if not running:
+                break
+            _choose([game for game in running if not game.end], pool, on_moves)
+            if stop is not None and stop.is_set():
+                break  # a player may have failed just because it was stopped
+            for game in running:
+                if game.end:
+                    on_game(game.finished(name))
+                    seats.append(game.players)
+            running = [game for game in running if not game.end]
 
 
 def sgf_from_game(game: MatchGame) -> bytes:
@@ -183,7 +183,7 @@ class _Running:
         self.index = index
         self.position = _opening(game_config, match_config.opening_plies, derived_seed(seed, index // 2))
         self.end = ""
-        self._players = players
+        self.players = players
         self._game = game_config
         self._seed = seed
         self._start_ply = len(self.position.moves)
@@ -205,7 +205,7 @@ class _Running:
     @property
     def player_to_move(self) -> Player:
         """Whose turn it is."""
-        return self._players[self.side_to_move]
+        return self.players[self.side_to_move]
 
     @property
     def choice_seed(self) -> int:
@@ -246,8 +246,8 @@ class _Running:
             self._score_for_black = position.score_for_black()
 
     def _record(self, name: str) -> GameRecord:
-        names = {_color_of_player(self.index): self._players[0].name}
-        names[-_color_of_player(self.index)] = self._players[1].name
+        names = {_color_of_player(self.index): self.players[0].name}
+        names[-_color_of_player(self.index)] = self.players[1].name
         blank = [np.nan] * self._start_ply
         return GameRecord(
             game_id=f"{name}-{self.index:06d}",
@@ -275,21 +275,48 @@ def derived_seed(*parts: int) -> int:
     return int(np.random.SeedSequence(words).generate_state(1, np.uint64)[0] >> 1)
 
 
-def _choose(games: list[_Running]) -> None:
-    """Lets the player to move, the same in all these games, choose in each of them."""
-    if not games:
-        return
-    player = games[0].player_to_move
+def _seats(player: Player | Team, opponent: Player | Team) -> list[tuple[Player, Player]]:
+    """Who plays whom in each of the games that go on at once."""
+    members = [_members(side) for side in (player, opponent)]
+    return list(zip(*members, strict=False))
+
+
+def _members(side: Player | Team) -> Sequence[Player]:
+    if isinstance(side, Team):
+        return side.members
+    return [side] * (MAX_GAMES_TOGETHER if isinstance(side, BatchPlayer) else 1)
+
+
+def _choose(games: list[_Running], pool: ThreadPoolExecutor, on_moves: Callable[[], object]) -> None:
+    """Lets whoever is to move in each of these games choose, outside players at the same time as the others.
+
+    Games between two players of this process go on by a ply of each side, the second of which is in all games.
+    """
+    outside = [game for game in games if not isinstance(game.player_to_move, BatchPlayer)]
+    asked = [(game, pool.submit(game.player_to_move.choose, game.position)) for game in outside]
+    for side in (0, 1):
+        _choose_together([game for game in games if not game.end and game.side_to_move == side])
+        on_moves()
+    for game, choice in asked:
+        _advance(game, choice)
+        on_moves()
+
+
+def _choose_together(games: list[_Running]) -> None:
+    """Lets the player who is to move, the same in all these games, choose in all at once if it is of this process."""
+    player = games[0].player_to_move if games else None
     if isinstance(player, BatchPlayer):
         positions, seeds = [game.position for game in games], [game.choice_seed for game in games]
         for game, choice in zip(games, player.choose_many(positions, seeds), strict=True):
             game.advance(choice)
-        return
-    for game in games:
-        try:
-            game.advance(player.choose(game.position))
-        except PlayerError as error:
-            game.fail(str(error))
+
+
+def _advance(game: _Running, chosen: Future[Choice]) -> None:
+    """Plays what an outside player has chosen, once it has."""
+    try:
+        game.advance(chosen.result())
+    except PlayerError as error:
+        game.fail(str(error))
 
 
 def _opening(game: GameConfig, plies: int, seed: int) -> Position:
@@ -310,6 +337,6 @@ def _number(value: float | None) -> float:
     return np.nan if value is None else value
 
 
-def _result(player: Player, opponent: Player, games: list[MatchGame]) -> MatchResult:
+def _result(player: Player | Team, opponent: Player | Team, games: list[MatchGame]) -> MatchResult:
     ordered = sorted(games, key=lambda game: game.index)
     return MatchResult(player.name, opponent.name, tuple(ordered))

@@ -34,9 +34,11 @@ __all__ = [
     "PolicyPlayer",
     "RandomPlayer",
     "SearchPlayer",
+    "Team",
     "leaves_of",
     "match_search",
     "player_from_text",
+    "team_from_text",
 ]
 
 MAX_GAMES_TOGETHER: Final = 64
@@ -80,6 +82,23 @@ class Player(Protocol):
     def close(self) -> None:
         """Releases what the player holds outside this process. May be called again."""
         ...
+
+
+class Team:
+    """Players who play as one, each a game of its own: an outside engine has one process for each game that goes on.
+
+    Args:
+        members: at least one; it is their owner who made them alike.
+    """
+
+    def __init__(self, members: Sequence[Player]) -> None:
+        self.members = tuple(members)
+        self.name = self.members[0].name
+
+    def close(self) -> None:
+        """Closes all members."""
+        for member in self.members:
+            member.close()
 
 
 class BatchPlayer(abc.ABC):
@@ -339,6 +358,37 @@ def player_from_text(
     if not text:
         raise PlayerError("a player must be random, policy:FOLDER, gtp:COMMAND LINE, or a folder; got nothing")
     return SearchPlayer(load_evaluator(text), config, seed=seed)
+
+
+def team_from_text(
+    text: str,
+    size: int,
+    *,
+    game: GameConfig,
+    search: SearchConfig,
+    match: MatchConfig,
+    load_evaluator: Callable[[str], Evaluator],
+    seed: int = 0,
+    stop: threading.Event | None = None,
+) -> Player | Team:
+    """As `player_from_text`; an outside engine becomes a team of `size` processes, so that many games go on at once."""
+
+    def player() -> Player:
+        return player_from_text(
+            text, game=game, search=search, match=match, load_evaluator=load_evaluator, seed=seed, stop=stop
+        )
+
+    first = player()
+    if isinstance(first, BatchPlayer):
+        return first
+    members = [first]
+    try:
+        while len(members) < size:
+            members.append(player())
+    except PlayerError:
+        Team(members).close()
+        raise
+    return Team(members)
 
 
 def match_search(search: SearchConfig, match: MatchConfig) -> SearchConfig:

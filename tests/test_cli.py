@@ -23,6 +23,7 @@ from minigo.config import Config, ConfigError, GameConfig
 from minigo.documents import CorruptError, RunError, StaleError
 from minigo.run import Run
 from minigo.storage import StorageError, Unavailable
+from tests.support.fake_engine import command_line, heard
 from tests.support.waiting import slack
 
 NAMES = [command.name for command in commands.COMMANDS]
@@ -98,7 +99,7 @@ def test_contract_flags_exist():
         "train": "run",
         "evaluate": "run launcher parallelism worker health_port log_format wait",
         "rate": "run games opponent anchor json",
-        "match": "player opponent games board_size komi rules search.num_simulations opening_plies sgf_dir json",
+        "match": "player opponent games parallel board_size komi rules search.num_simulations opening_plies json",
         "gtp": "run network search.num_simulations seconds_per_move resign_threshold override_version",
         "analysis": "run network",
         "dashboard": "run host port export play_token",
@@ -314,6 +315,16 @@ def test_results_go_to_stdout_and_logs_to_stderr():
         "elo_low",
         "elo_high",
     }
+
+
+def test_a_match_starts_an_outside_engine_as_often_as_games_go_on_at_once(tmp_path):
+    engine = command_line(tmp_path / "log", "pass")
+    result = run_minigo(
+        "match", f"--player=gtp:{engine}", "--opponent=random", "--games=6", "--board_size=3", "--parallel=3", "--json"
+    )
+
+    assert json.loads(result.stdout)["games"] == 6
+    assert heard(tmp_path / "log").count("start") == 3
 
 
 def test_a_match_takes_board_size_and_komi_from_the_players_run(tmp_path):

@@ -25,6 +25,7 @@ from minigo.players import (
     PlayerError,
     RandomPlayer,
     SearchPlayer,
+    Team,
 )
 from tests.support.area_evaluator import AreaEvaluator
 from tests.support.fake_engine import command_line, heard
@@ -332,6 +333,45 @@ def test_an_engine_that_breaks_once_plays_on(tmp_path):
         engine.close()
     assert [bool(game.failure) for game in result.games] == [False, True, False]
     assert heard(tmp_path / "log").count("start") == 2
+
+
+# Teams.
+
+
+def first_legal(position: Position) -> Choice:
+    return Choice(int(position.legal_moves().argmax()))
+
+
+def test_a_team_plays_the_same_games_as_one_of_its_members():
+    one = play_match(search_player(), ScriptedPlayer(first_legal), 12, GAME, MATCH, 5)
+    team = play_match(search_player(), Team([ScriptedPlayer(first_legal) for _ in range(5)]), 12, GAME, MATCH, 5)
+    assert moves_of(team) == moves_of(one)
+    assert team.score == one.score
+
+
+def test_members_of_a_team_think_at_the_same_time_each_in_a_game_of_its_own():
+    together = threading.Barrier(4)
+
+    def choose(position: Position) -> Choice:
+        together.wait(timeout=20.0)  # breaks unless all four are asked at once
+        return Choice(position.board.pass_move)
+
+    members = [ScriptedPlayer(choose) for _ in range(4)]
+    result = play_match(Team(members), Team([ScriptedPlayer(choose) for _ in range(4)]), 4, GAME, MATCH, 1)
+    assert result.score.failed == 0
+    assert [member.new_games for member in members] == [1, 1, 1, 1]
+
+
+def test_a_broken_member_costs_its_own_games_alone(tmp_path):
+    """One of the two dies whenever it is asked for a move."""
+    team = Team([GtpPlayer(command_line(tmp_path / answer, answer), GAME) for answer in ("pass", "!die")])
+    try:
+        result = play_match(team, search_player(), 8, GAME, MatchConfig(opening_plies=0), 1)
+    finally:
+        team.close()
+    assert 0 < result.score.failed < 8
+    assert all("exited with status 3" in game.failure for game in result.games if game.failure)
+    assert processes_with(str(tmp_path)) == []
 
 
 # Files and numbers.

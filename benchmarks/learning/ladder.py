@@ -25,12 +25,15 @@ from benchmarks.learning.study import BASE, StudyError, Workplace
 from minigo.config import Config
 from minigo.inference.evaluator import Evaluator
 from minigo.match import MatchGame, derived_seed, play_games
-from minigo.players import Player, player_from_text
+from minigo.players import Player, Team, team_from_text
 from minigo.run import Run
 from ratings.anchors import GNUGO, gnugo_player
 
 RULES: Final = "tromp-taylor"
 GAMES_PER_PART: Final = 20
+ENGINES: Final = 8
+"""Processes of an outside engine in each part: its games go on at once, and the network evaluates them together."""
+
 RANDOM: Final = "random"
 POLICY: Final = "policy:"
 
@@ -136,11 +139,11 @@ def measure_study(place: Workplace, stop: threading.Event, threads: int = 0) -> 
         if stop.is_set():
             return
         texts = (_folder(place, part.player), players[part.opponent])
-        sides: list[Player] = []
+        sides: list[Player | Team] = []
         try:
             for text in texts:
                 kind = {"game": config.game, "search": config.search, "match": config.match}
-                sides.append(player_from_text(text, **kind, load_evaluator=load, stop=stop))  # type: ignore[arg-type]
+                sides.append(team_from_text(text, ENGINES, **kind, load_evaluator=load, stop=stop))  # type: ignore[arg-type]
             games = _play(sides[0], sides[1], part, config, stop)
         finally:
             for side in sides:
@@ -180,12 +183,13 @@ def _loader(config: Config) -> Callable[[str], Evaluator]:
     return load
 
 
-def _play(player: Player, opponent: Player, part: Part, config: Config, stop: threading.Event) -> list[MatchGame]:
+def _play(
+    player: Player | Team, opponent: Player | Team, part: Part, config: Config, stop: threading.Event
+) -> list[MatchGame]:
     games: list[MatchGame] = []
     indices = range(part.first, part.first + part.games)
-    seed = derived_seed(
-        config.seed, zlib.crc32(part.opponent.encode())
-    )  # all networks meet an opponent from the same openings
+    # All networks meet an opponent from the same openings.
+    seed = derived_seed(config.seed, zlib.crc32(part.opponent.encode()))
     play_games(player, opponent, indices, config.game, config.match, seed, on_game=games.append, stop=stop)
     return sorted(games, key=lambda game: game.index)
 
