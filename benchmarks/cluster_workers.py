@@ -98,7 +98,7 @@ def _watch(made: Run, ports: list[int], seconds: float) -> tuple[list[Sample], l
     before = [(time.monotonic(), _publishing(port)) for port in ports]
     began, told, samples = time.monotonic(), -TELL_SECONDS, list[Sample]()
     while not samples or samples[-1].seconds < seconds:
-        samples.append(Sample(time.monotonic() - began, len(made.shards()), len(made.consumed_shards())))
+        samples.append(Sample(time.monotonic() - began, len(made.shards()), len(made.training.consumed_shards())))
         if samples[-1].seconds - told >= TELL_SECONDS:
             told = samples[-1].seconds
             _tell(f"{told:.0f} s: {samples[-1].published} shards published, {samples[-1].lag} to be trained on")
@@ -141,7 +141,7 @@ def _counts(made: Run, played: int) -> dict[str, float]:
     """How much is in the run, against what the workers say that they published."""
     shards = {path: read_shard(made.read(path))[1] for path in made.shards() + made.shards(holdout=True)}
     games = [record.game_id for records in shards.values() for record in records]
-    order = made.consumption_order()
+    order = made.training.consumption_order()
     return {
         "shards published": float(len(shards)),
         "shards trained on": float(len(order)),

@@ -257,7 +257,7 @@ def _watching(address: str, run: Run, options: Options, fetched: list[float]) ->
 
     def beat() -> None:
         while not ended.wait(BEAT_SECONDS):
-            run.heartbeat("w0", {"doing": "playing"})
+            run.telemetry.heartbeat("w0", {"doing": "playing"})
 
     seconds = options.seconds + SETTLE_SECONDS
     script = str(Path(__file__).with_name("dashboard_viewers.py"))

@@ -75,7 +75,7 @@ def run(options: Options) -> Result:
 
 def _read_newest(run: Run, positions: int) -> None:
     """Reads shards from the newest on until they hold so many positions."""
-    for path in reversed(run.consumption_order()):
+    for path in reversed(run.training.consumption_order()):
         positions -= sum(record.num_moves for record in read_shard(run.read(path))[1])
         if positions <= 0:
             return
@@ -149,11 +149,11 @@ def _consume(run: Run, network: Network, paths: list[str]) -> None:
         "average.safetensors": network.to_bytes(),
         "candidate.json": json.dumps(network.description()).encode(),
     }
-    state = run.start_trainer()
+    state = run.training.start()
     for start in range(0, len(paths), GENERATION):
         consumed = paths[start : start + GENERATION]
         counts = replace(state, step=state.step + 1, positions_seen=state.positions_seen + 10)
-        state = run.commit_trainer(counts, files, consumed, state)
+        state = run.training.commit(counts, files, consumed, state)
     if not isinstance(state, TrainerState):
         raise TypeError(f"a commit must return a state, got {state!r}")
 

@@ -95,12 +95,12 @@ class Watch:
 
     def _store(self, finding: Finding, state: str, since: float) -> None:
         row = {"kind": finding.kind, "state": state, "since": since, "evidence": finding.evidence}
-        self._run.append_metrics("alarms", self._worker, [{**row, "advice": KINDS[finding.kind]}])
+        self._run.telemetry.append_metrics("alarms", self._worker, [{**row, "advice": KINDS[finding.kind]}])
 
 
 def active_alarms(run: Run) -> dict[str, dict[str, Any]]:
     """The row with which each alarm that rings now began, by its kind."""
-    last = {row["kind"]: row for row in run.metrics("alarms")}
+    last = {row["kind"]: row for row in run.telemetry.metrics("alarms")}
     return {kind: row for kind, row in last.items() if row["state"] == "begins"}
 
 

@@ -115,7 +115,7 @@ def play_pair(
     Raises:
         RunError: there is no such match.
     """
-    spec = run.match_spec(match)
+    spec = run.matches.spec(match)
     if spec is None:
         raise RunError(f"{run.url} has no match {match} (missing spec.json)")
     indices = (2 * pair, 2 * pair + 1)
@@ -209,7 +209,7 @@ def next_candidate(run: Run, champion: Champion | None) -> str | None:
     for name in reversed(networks):
         if name <= champion.network:
             return None
-        verdict = run.verdict(_match_name(name, champion))
+        verdict = run.matches.verdict(_match_name(name, champion))
         if (verdict is None or verdict["promotes"]) and not _was_promoted(run, name):
             return name  # where a verdict promotes in vain, its judge was stopped in between
     return None
@@ -235,7 +235,7 @@ def _spec(run: Run, networks: tuple[str, str], evaluate: EvaluateConfig) -> dict
 
 def _obeyed(run: Run, match: str, verdict: Verdict, champion: Champion | None) -> Verdict:
     """Stores the verdict, then promotes if the one in force says so; a kill in between leaves it stored."""
-    in_force = run.publish_verdict(match, verdict.to_dict())
+    in_force = run.matches.publish_verdict(match, verdict.to_dict())
     if in_force["promotes"]:
         run.promote(verdict.candidate, verdict.to_dict(), champion)
     return dataclasses.replace(verdict, promotes=in_force["promotes"], reason=in_force["reason"])

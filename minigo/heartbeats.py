@@ -53,7 +53,7 @@ class Heartbeats:
 
     def _say(self, doing: str) -> None:
         self._last, self._said = time.monotonic(), doing
-        self._run.heartbeat(self._worker, {"role": self._role, "doing": doing, **self._details()})
+        self._run.telemetry.heartbeat(self._worker, {"role": self._role, "doing": doing, **self._details()})
 
     def __enter__(self) -> Self:
         return self

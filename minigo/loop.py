@@ -100,7 +100,7 @@ class Loop:
         self._services = services
         self._watch = Watch(run, WORKER)
         self._stop = stop
-        self._used = float(run.heartbeats().get(WORKER, {}).get("elapsed_seconds", 0.0))
+        self._used = float(run.telemetry.heartbeats().get(WORKER, {}).get("elapsed_seconds", 0.0))
         self._started = time.monotonic()
         self._generation_started = self.elapsed
         self._generation_seconds = 0.0
@@ -179,7 +179,7 @@ class Loop:
         begins = self.generation == 0 and config.selfplay.random_games > 0
         games = config.selfplay.random_games if begins else config.loop.games_per_generation
         wanted = -(-games // config.selfplay.games_per_shard)
-        new = len(set(self._run.shards()) - self._run.consumed_shards() - self._run.quarantined().keys())
+        new = len(set(self._run.shards()) - self._run.training.consumed_shards() - self._run.quarantined().keys())
         return wanted - new if new < max(1, int(wanted * (1 - config.train.holdout_share))) else 0
 
     def _gather(self, missing: int) -> None:
@@ -367,13 +367,13 @@ class Loop:
             self.publish_status(phase)
 
     def _rows(self, kind: str) -> list[dict[str, Any]]:
-        return [row for row in self._run.metrics("loop") if row["kind"] == kind]
+        return [row for row in self._run.telemetry.metrics("loop") if row["kind"] == kind]
 
     def _record(self, kind: str, row: Mapping[str, Any]) -> None:
-        self._run.append_metrics("loop", WORKER, [{"kind": kind, "generation": self.generation, **row}])
+        self._run.telemetry.append_metrics("loop", WORKER, [{"kind": kind, "generation": self.generation, **row}])
 
     def _describe_training(self) -> None:
-        rows = self._run.metrics("train")
+        rows = self._run.telemetry.metrics("train")
         heads = ("policy", "value", "score", "ownership")
         if rows:
             last = rows[-1]
@@ -413,7 +413,7 @@ class Loop:
 
     def publish_status(self, text: str) -> None:
         """Says to whoever watches the run what this loop does, and keeps the time it has used."""
-        self._run.heartbeat(
+        self._run.telemetry.heartbeat(
             WORKER,
             {
                 "elapsed_seconds": round(self.elapsed, 1),

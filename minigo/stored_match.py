@@ -66,14 +66,14 @@ class StoredMatch:
         self._seed = int(spec["seed"])
         self._load_evaluator = load_evaluator
         self._indices = indices
-        run.publish_match_spec(name, dict(spec))
+        run.matches.publish_spec(name, dict(spec))
         self.points: dict[int, float | None] = {}
         """The player's points in each game so far, by index; None where the game failed."""
         self.refresh()
 
     def refresh(self) -> int:
         """Reads the games that others have stored since; how many."""
-        stored = self._run.match_games(self.name)
+        stored = self._run.matches.games(self.name)
         wanted = stored if self._indices is None else [index for index in stored if index in self._indices]
         new = {index: self._stored_points(index, stored[index]) for index in wanted if index not in self.points}
         self.points |= new
@@ -122,9 +122,9 @@ class StoredMatch:
         if game.points is None:
             return None
         data = write_shard(self._header(game.index), [game.record])
-        if self._run.publish_match_game(self.name, game.index, data):
+        if self._run.matches.publish_game(self.name, game.index, data):
             return game.points
-        return self._stored_points(game.index, self._run.match_games(self.name)[game.index])  # somebody was first
+        return self._stored_points(game.index, self._run.matches.games(self.name)[game.index])  # somebody was first
 
     def _stored_points(self, index: int, path: str) -> float | None:
         try:

@@ -74,7 +74,7 @@ class RunTrainer:
     def new_shards(self) -> list[str]:
         """Paths of the shards that training has not consumed and that are not in quarantine, sorted."""
         run = self._run
-        return sorted(set(run.shards()) - run.consumed_shards() - run.quarantined().keys())
+        return sorted(set(run.shards()) - run.training.consumed_shards() - run.quarantined().keys())
 
     def train(self, progress: float, stop: threading.Event) -> str | None:
         """Trains on the games that are new, and publishes a candidate.
@@ -110,7 +110,7 @@ class _Session:
         self._beat = beat
         self._config = run.config
         self._sha256_of: dict[str, str] = {}  # weights of each network that played
-        self._state = run.start_trainer()
+        self._state = run.training.start()
         self._trainer = self._restored_trainer(trainer, first_network)
         self._window = self._rebuilt_window()
         self._holdout = Window(self._config.game, self._config.train)
@@ -119,7 +119,7 @@ class _Session:
 
     def new_games(self, paths: Iterable[str]) -> dict[str, list[GameRecord]]:
         """`read_games` of shards that training has not consumed; one that it has, under another hour, is no good."""
-        return self.read_games(paths, {shard_stem(path) for path in self._run.consumed_shards()})
+        return self.read_games(paths, {shard_stem(path) for path in self._run.training.consumed_shards()})
 
     def read_games(self, paths: Iterable[str], taken: AbstractSet[str] = frozenset()) -> dict[str, list[GameRecord]]:
         """The games of each good shard by its path; the others go into quarantine.
@@ -220,7 +220,7 @@ class _Session:
         precision = settled_precision("auto" if precision == "int8" else precision)
         trainer = kind(network, self._config.train, precision=precision)
         if self._state.checkpoint is not None:
-            trainer.restore(self._run.read_checkpoint(self._state))
+            trainer.restore(self._run.training.read_checkpoint(self._state))
             _publish_candidate(self._run)
         return trainer
 
@@ -228,7 +228,7 @@ class _Session:
         """The newest consumed games, in the order in which they came, as many as the window holds."""
         shards: list[list[GameRecord]] = []
         positions, size = 0, window_size(self._state.positions_seen, self._config.train)
-        for path in reversed(self._run.consumption_order()):
+        for path in reversed(self._run.training.consumption_order()):
             if positions >= size:
                 break
             for records in self.read_games([path]).values():
@@ -268,7 +268,7 @@ class _Session:
             _AVERAGE: average.to_bytes(),
             _CANDIDATE: json.dumps(self._candidate_info(state, average), sort_keys=True).encode(),
         }
-        self._state = self._run.commit_trainer(state, files, shards, self._state)
+        self._state = self._run.training.commit(state, files, shards, self._state)
 
     def _candidate_info(self, state: TrainerState, average: Network) -> dict[str, Any]:
         return {
@@ -293,8 +293,8 @@ class _Session:
             "quarantined": len(self._run.quarantined()),
             **numbers,
         }
-        self._run.append_metrics("train", f"{WORKER}-{state.epoch:06d}", [row])
-        folder = self._run.tensorboard_folder("train")
+        self._run.telemetry.append_metrics("train", f"{WORKER}-{state.epoch:06d}", [row])
+        folder = self._run.telemetry.tensorboard_folder("train")
         if folder is not None and keras.backend.backend() == "tensorflow":
             _write_events(str(folder), state.step, {k: v for k, v in row.items() if isinstance(v, int | float)})
 
@@ -304,13 +304,13 @@ def _publish_candidate(run: Run) -> str | None:
 
     Called after each commit, and whenever a trainer starts: the one before may have been killed in between.
     """
-    state = run.trainer_state()
+    state = run.training.state()
     if state is None or state.checkpoint is None:
         return None
     newest = run.networks()[-1]
     if run.network_info(newest).get("checkpoint") == state.checkpoint:
         return newest
-    files = run.read_checkpoint(state)
+    files = run.training.read_checkpoint(state)
     return run.publish_network(files[_AVERAGE], {**json.loads(files[_CANDIDATE]), "checkpoint": state.checkpoint})
 
 
@@ -348,7 +348,7 @@ def train_worker(
     Raises:
         StaleError: another trainer has taken over.
     """
-    used = float(run.heartbeats().get(WORKER, {}).get("elapsed_seconds", 0.0))
+    used = float(run.telemetry.heartbeats().get(WORKER, {}).get("elapsed_seconds", 0.0))
     started, said = time.monotonic(), ""
 
     def elapsed() -> float:
@@ -380,7 +380,7 @@ def _shards_needed(run: Run) -> int:
     """New shards to wait for: the random games at first, if the run begins with any, then a generation's."""
     config = run.config
     games = config.loop.games_per_generation
-    if config.selfplay.random_games and not run.consumed_shards():
+    if config.selfplay.random_games and not run.training.consumed_shards():
         games = config.selfplay.random_games
     return -(-games // config.selfplay.games_per_shard)
 

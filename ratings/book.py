@@ -92,7 +92,7 @@ class Book:
         """
         self._add_networks()
         self._add_matches()
-        listed = {path: (match, number) for match, number, path in self._run.all_match_games()}
+        listed = {path: (match, number) for match, number, path in self._run.matches.all_games()}
         known = self._known(listed)
         players = {name: pair for name, *pair in self._database.execute("SELECT name, player, opponent FROM matches")}
         missing = {path: place for path, place in listed.items() if path not in known}
@@ -144,11 +144,11 @@ class Book:
         """Reads the specs that are new, and again those that name no two players."""
         known = {name: row for name, *row in self.matches()}
         rows = []
-        for name in self._run.matches():
+        for name in self._run.matches.names():
             if name in known and _are_two(known[name][1:3]):
                 continue
             try:
-                spec = self._run.match_spec(name)
+                spec = self._run.matches.spec(name)
             except (RunError, KeyError) as error:
                 if name not in self._warned:
                     _log.warning("match %s is left out: %s", name, error)

@@ -21,7 +21,7 @@ from minigo.data.shards import ShardError, ShardHeader, read_shard
 from minigo.go.coords import move_from_vertex, vertex_from_move
 from minigo.go.record import POLICY_SCALE, GameRecord
 from minigo.go.rules import RULES, rules_named
-from minigo.run import Run
+from minigo.run import Matches, Run
 from minigo.storage import StorageError
 from ratings.board_svg import FAINT
 from ratings.charts import Chart, Level, Series
@@ -141,7 +141,7 @@ def match_path(snapshot: Snapshot, match: str, number: int) -> str:
     found = snapshot.matches.get(match)
     if found is None or number not in found.points:
         raise GameError(f"the run has no game {number} of a match {match}")
-    return Run.match_game_path(match, number)
+    return Matches.game_path(match, number)
 
 
 @dataclass(frozen=True)

@@ -36,8 +36,8 @@ figcaption { color: #444; padding: 0 1rem 1rem } small { color: #888 }
 def write_report(run: Run) -> str:
     """Writes `report.html` and `learning_curve.png` into the run and returns the page's URL."""
     ratings = rate_networks(run)
-    loop = run.metrics("loop")
-    run.write_report("learning_curve.png", _picture(lambda axes: _draw_elo(axes, ratings, run), "png"))
+    loop = run.telemetry.metrics("loop")
+    run.telemetry.write_report("learning_curve.png", _picture(lambda axes: _draw_elo(axes, ratings, run), "png"))
     figures = [
         (
             "Elo of each network against generation 0, from the matches that judged it, with 95 % intervals of the "
@@ -46,7 +46,7 @@ def write_report(run: Run) -> str:
         ),
         (
             "Losses in training, and on held-out games (dashed), of each head.",
-            _draw_losses(run.metrics("train")),
+            _draw_losses(run.telemetry.metrics("train")),
         ),
         (
             "Self-play: share of games that Black wins, and moves in a game.",
@@ -58,7 +58,7 @@ def write_report(run: Run) -> str:
         size = run.config.game.board_size
         figures.append(("Black's first move as the search of some champions sees it.", _draw_openings(openings, size)))
     page = _page(run, ratings, loop, [(caption, picture.decode()) for caption, picture in figures])
-    return run.write_report("report.html", page.encode())
+    return run.telemetry.write_report("report.html", page.encode())
 
 
 def _rows(metrics: Sequence[Mapping[str, Any]], kind: str) -> list[Mapping[str, Any]]:

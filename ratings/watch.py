@@ -160,11 +160,11 @@ class Watch:
             found["history"] = run.history()
         for role in ("loop", "train"):
             with self._guarded(f"the metrics of {role}"):
-                found[role] = run.metrics(role)
+                found[role] = run.telemetry.metrics(role)
         with self._guarded("the alarms"):
             found["alarms"] = active_alarms(run)
         with self._guarded("the workers"):
-            found["workers"] = {name: _worker(name, document) for name, document in run.heartbeats().items()}
+            found["workers"] = {name: _worker(name, document) for name, document in run.telemetry.heartbeats().items()}
         return found
 
     def _survey(self, run: Run) -> None:
@@ -182,7 +182,7 @@ class Watch:
         with self._guarded("the quarantine"):
             survey = dataclasses.replace(survey, quarantined=run.quarantined())
         with self._guarded("the verdicts"):
-            verdicts = {name: verdict for name, verdict in run.verdicts().items() if isinstance(name, str)}
+            verdicts = {name: verdict for name, verdict in run.matches.verdicts().items() if isinstance(name, str)}
             survey = dataclasses.replace(survey, verdicts=verdicts)
         self._surveyed = survey
         with self._guarded("the matches and ratings"):

@@ -45,7 +45,7 @@ def test_an_alarm_is_said_once_when_it_begins_and_once_when_it_ends(run, caplog)
     for findings in ([GOOD], [None], [BAD], [BAD, None], [GOOD, BAD], [], [GOOD], [GOOD]):
         watch.hear(findings)
 
-    rows = run.metrics("alarms")
+    rows = run.telemetry.metrics("alarms")
     assert [(row["kind"], row["state"]) for row in rows] == [("one_color", "begins"), ("one_color", "ends")]
     assert rows[0]["since"] == rows[1]["since"] <= rows[0]["time"]
     assert rows[0]["evidence"] == BAD.evidence
@@ -59,11 +59,11 @@ def test_an_alarm_goes_on_in_the_next_process_until_it_ends(run):
     assert active_alarms(run).keys() == {"one_color"}
     later = Watch(Run.open(run.url), "trainer-000002")
     later.hear([BAD])
-    assert len(run.metrics("alarms")) == 1
+    assert len(run.telemetry.metrics("alarms")) == 1
     later.hear([GOOD])
 
     assert active_alarms(run) == {}
-    assert len(run.metrics("alarms")) == 2
+    assert len(run.telemetry.metrics("alarms")) == 2
 
 
 @pytest.mark.parametrize(

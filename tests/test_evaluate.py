@@ -72,7 +72,7 @@ def judge(run: Run, candidate: str, config: EvaluateConfig = EVALUATE, **options
 
 
 def stored_games(run: Run, match: str) -> dict[int, bytes]:
-    return {index: run.read(path) for index, path in run.match_games(match).items()}
+    return {index: run.read(path) for index, path in run.matches.games(match).items()}
 
 
 def stop_after(games: int) -> tuple[threading.Event, Callable[[Score], None]]:
@@ -102,7 +102,7 @@ def test_a_better_candidate_is_promoted_after_its_match(run):
     assert champion_of(run).network == candidate
     assert champion_of(run).number_of_promotions == 2
     assert run.history()[-1]["verdict"]["wins"] == verdict.score.wins
-    assert run.verdicts()[candidate]["promotes"] is True
+    assert run.matches.verdicts()[candidate]["promotes"] is True
 
 
 def test_a_worse_candidate_is_not_promoted_and_not_judged_again(run):
@@ -114,7 +114,7 @@ def test_a_worse_candidate_is_not_promoted_and_not_judged_again(run):
     assert not verdict.promotes
     assert "is below 50.0%" in verdict.reason
     assert champion_of(run).network == strong
-    assert run.verdicts()[weak]["promotes"] is False
+    assert run.matches.verdicts()[weak]["promotes"] is False
     assert next_candidate(run, champion_of(run)) is None
 
 
@@ -130,7 +130,7 @@ def test_every_game_of_the_match_is_in_the_run(run):
         names = [records[0].black, records[0].white]
         assert names == [candidate, "000000"][:: 1 if index % 2 == 0 else -1]
         assert max(records[0].simulations) == 16
-    spec = run.match_spec(f"{candidate}-against-000000")
+    spec = run.matches.spec(f"{candidate}-against-000000")
     assert spec is not None
     assert (spec["player"], spec["opponent"], spec["evaluate"]["games"]) == (candidate, "000000", 8)
 
@@ -164,7 +164,7 @@ def test_a_sequential_match_ends_when_it_is_clear(run):
     assert verdict.promotes
     assert verdict.gate == "sprt"
     assert 8 <= verdict.score.games < 60
-    stored = run.verdicts()[candidate]
+    stored = run.matches.verdicts()[candidate]
     assert stored["llr"] >= stored["llr_high"]
     assert stored["pairs"][4] >= stored["games"] / 2 - 2
     assert len(stored_games(run, f"{candidate}-against-000000")) < 120
@@ -199,7 +199,7 @@ def test_a_stopped_match_goes_on_where_it_was(run, games):
     assert stopped is None
     assert games <= len(before) < 8
     assert champion_of(run).network == "000000"
-    assert run.verdicts() == {}
+    assert run.matches.verdicts() == {}
 
     scores: list[int] = []
     verdict = judge(run, candidate, progress=lambda score: scores.append(score.games))
@@ -235,7 +235,7 @@ def test_a_kill_between_verdict_and_promotion_is_made_good(run, monkeypatch):
         patched.setattr(run, "promote", killed)
         with pytest.raises(KeyboardInterrupt):
             judge(run, candidate)
-    assert run.verdicts()[candidate]["promotes"]
+    assert run.matches.verdicts()[candidate]["promotes"]
     assert champion_of(run).network == "000000"
     assert next_candidate(run, champion_of(run)) == candidate
 
@@ -260,10 +260,10 @@ def test_after_a_rollback_in_a_match_a_candidate_is_judged_by_who_is_champion_no
     middle, strong = run.publish_network(STRONG, {}), run.publish_network(STRONG, {})
     run.promote(middle, {}, old)
     run.promote("000000", {"reason": "by hand"}, champion_of(run))
-    run.publish_verdict(f"{strong}-against-{middle}", {"candidate": strong, "promotes": True})
+    run.matches.publish_verdict(f"{strong}-against-{middle}", {"candidate": strong, "promotes": True})
 
     assert next_candidate(run, champion_of(run)) == strong
-    run.publish_verdict(f"{strong}-against-000000", {"candidate": strong, "promotes": False})
+    run.matches.publish_verdict(f"{strong}-against-000000", {"candidate": strong, "promotes": False})
 
     assert next_candidate(run, champion_of(run)) is None  # not `middle`, which was replaced by hand, either
 
@@ -273,7 +273,7 @@ def test_a_match_beats_in_the_middle_of_its_games(run):
     candidate = run.publish_network(STRONG, {})
 
     evaluate_candidate(
-        run, candidate, champion_of(run), EVALUATE, Loader(run), beat=lambda: beats.append(len(run.matches()))
+        run, candidate, champion_of(run), EVALUATE, Loader(run), beat=lambda: beats.append(len(run.matches.names()))
     )
 
     assert len(beats) > EVALUATE.games
@@ -282,7 +282,7 @@ def test_a_match_beats_in_the_middle_of_its_games(run):
 def test_a_corrupt_game_is_quarantined_and_counts_as_failed(run):
     candidate = run.publish_network(STRONG, {})
     match = f"{candidate}-against-000000"
-    run.publish_match_game(match, 3, b"torn")
+    run.matches.publish_game(match, 3, b"torn")
     verdict = judge(run, candidate)
     assert (verdict.score.games, verdict.score.failed) == (8, 1)
     (reason,) = run.quarantined().values()
@@ -305,10 +305,10 @@ def test_another_workers_game_counts_if_it_came_first(run):
     intruded: list[int] = []
 
     def intrude(_: Score) -> None:
-        missing = sorted(set(range(0, 8, 2)) - set(shared.match_games(match)))
+        missing = sorted(set(range(0, 8, 2)) - set(shared.matches.games(match)))
         if missing and not intruded:
             intruded.append(missing[0])
-            shared.publish_match_game(match, missing[0], write_shard(header, [theirs]))
+            shared.matches.publish_game(match, missing[0], write_shard(header, [theirs]))
 
     verdict = judge(shared, candidate, progress=intrude)
     assert verdict.score.games == 8
@@ -361,7 +361,7 @@ def test_worker_follows_the_run_until_stopped_and_says_what_it_waits_for(tmp_pat
         assert champion_of(run).network == first
         wait_until(lambda: f"waiting for a network newer than {first}" in caplog.text)
         second = run.publish_network(WEAK, {})
-        wait_until(lambda: second in run.verdicts())
+        wait_until(lambda: second in run.matches.verdicts())
     finally:
         stop.set()
         worker.join(10)

@@ -31,6 +31,7 @@ class Listener:
 
     def __init__(self, url: str) -> None:
         self.url = url
+        self.telemetry = self
         self.heard: list[dict[str, Any]] = []
 
     def heartbeat(self, worker: str, status: dict[str, Any]) -> None:
@@ -105,11 +106,11 @@ def test_a_trainer_speaks_while_it_trains(tmp_path: Path, clock: Hours, monkeypa
         clock.now += 100.0
 
     publish_games(run, 0, 1)
-    monkeypatch.setattr(run, "heartbeat", listen)
+    monkeypatch.setattr(run.telemetry, "heartbeat", listen)
     monkeypatch.setattr("minigo.train.Run.publish_network", stopping(Run.publish_network, stop))
     train_worker(run, stop, poll_seconds=0.01)
 
-    steps = run.metrics("train")[0]["steps"]
+    steps = run.telemetry.metrics("train")[0]["steps"]
     assert heard.count("training") >= steps
     assert heard[-1] == "stopped"
 
@@ -128,14 +129,14 @@ def stopping(publish: Any, stop: threading.Event) -> Any:
 
 def test_a_trainer_counts_the_time_of_those_before_it(tmp_path: Path) -> None:
     run, stop = Run.create(str(tmp_path / "run"), Config()), threading.Event()
-    run.heartbeat("trainer", {"elapsed_seconds": 1000.0})
+    run.telemetry.heartbeat("trainer", {"elapsed_seconds": 1000.0})
     threading.Timer(0.3, stop.set).start()
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("minigo.train.RunTrainer", Idle)
         train_worker(run, stop, poll_seconds=0.05)
 
-    last = run.heartbeats()["trainer"]
+    last = run.telemetry.heartbeats()["trainer"]
     assert last["doing"] == "stopped"
     assert 1000.0 < last["elapsed_seconds"] < 1060.0
 

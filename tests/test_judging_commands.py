@@ -18,7 +18,7 @@ MATCH = "000001-against-000000"
 def run(tmp_path: Path) -> Run:
     """A run of two networks whose gate match has begun."""
     made = run_with_networks(tmp_path / "run", 2)
-    made.publish_match_spec(
+    made.matches.publish_spec(
         MATCH, {"player": "000001", "opponent": "000000", "seed": 1, "evaluate": {"num_simulations": 4}}
     )
     return made
@@ -39,14 +39,14 @@ def test_a_pair_is_played_and_stored(capsys, run):
     code, _, _ = answer(capsys, "match-pair", f"--run={run.url}", f"--match={MATCH}", "--pair=2")
 
     assert code == 0
-    assert sorted(run.match_games(MATCH)) == [4, 5]
+    assert sorted(run.matches.games(MATCH)) == [4, 5]
 
 
 def test_a_pod_takes_its_pair_from_its_index(capsys, run, monkeypatch):
     monkeypatch.setenv("JOB_COMPLETION_INDEX", "7")
 
     assert answer(capsys, "match-pair", f"--run={run.url}", f"--match={MATCH}")[0] == 0
-    assert sorted(run.match_games(MATCH)) == [14, 15]
+    assert sorted(run.matches.games(MATCH)) == [14, 15]
 
 
 def test_without_an_index_the_pair_is_required(capsys, run, monkeypatch):
@@ -66,11 +66,11 @@ def test_a_corrupt_network_fails_its_index_for_good(capsys, run, monkeypatch):
 
     assert code == 42
     assert "must have sha256" in err
-    assert run.match_games(MATCH) == {}
+    assert run.matches.games(MATCH) == {}
 
 
 def test_a_game_without_a_result_fails_its_index_for_good(capsys, run):
-    run.publish_match_game(MATCH, 1, b"torn")
+    run.matches.publish_game(MATCH, 1, b"torn")
     code, _, err = answer(capsys, "match-pair", f"--run={run.url}", f"--match={MATCH}", "--pair=0")
 
     assert code == 42
@@ -86,7 +86,7 @@ def test_a_pair_that_is_told_to_stop_asks_for_another_try(capsys, run, monkeypat
     monkeypatch.setattr("minigo.commands.judging.evaluator_loader", lambda _: lambda _: Reclaimed(1))
 
     assert answer(capsys, "match-pair", f"--run={run.url}", f"--match={MATCH}", "--pair=0")[0] == 75
-    assert run.match_games(MATCH) == {}
+    assert run.matches.games(MATCH) == {}
 
 
 def test_an_unknown_match_is_an_error(capsys, run):

@@ -97,7 +97,7 @@ def test_a_launched_match_has_the_games_and_the_verdict_of_one_played_here(run, 
     assert verdict is not None
     assert verdict.promotes
     assert scores[-1] == 8
-    games = [{index: r.read(path) for index, path in r.match_games(MATCH).items()} for r in (run, other)]
+    games = [{index: r.read(path) for index, path in r.matches.games(MATCH).items()} for r in (run, other)]
     assert games[0] == games[1]
 
 
@@ -124,7 +124,7 @@ def test_a_sequential_match_leaves_the_rest_of_its_pairs_unplayed(run):
 
     assert verdict is not None
     assert verdict.gate == "sprt"
-    assert len(run.match_games(MATCH)) < 120
+    assert len(run.matches.games(MATCH)) < 120
 
 
 def test_a_controller_that_was_stopped_leaves_the_work_to_the_next_one(run):
@@ -182,7 +182,7 @@ def test_a_worker_tries_again_when_its_launcher_fails(run, monkeypatch):
     monkeypatch.setattr(launcher, "start", failing)
 
     def beat(_: str) -> None:
-        if "000001" in run.verdicts():
+        if "000001" in run.matches.verdicts():
             stop.set()
 
     evaluate_worker(run, load, stop, poll_seconds=0.01, launcher=launcher, beat=beat)
@@ -197,12 +197,12 @@ def test_a_worker_tries_again_when_its_launcher_fails(run, monkeypatch):
 def test_a_pair_is_two_games_and_playing_it_again_changes_nothing(run):
     spec_of = evaluate_candidate(run, "000001", run.champion(), EvaluateConfig(games=2, num_simulations=8), load)
     assert spec_of is not None
-    before = {index: run.read(path) for index, path in run.match_games(MATCH).items()}
+    before = {index: run.read(path) for index, path in run.matches.games(MATCH).items()}
 
     assert sorted(before) == [0, 1]
     assert play_pair(run, MATCH, 0, load) == []
     assert play_pair(run, MATCH, 3, load) == []
-    after = {index: run.read(path) for index, path in run.match_games(MATCH).items()}
+    after = {index: run.read(path) for index, path in run.matches.games(MATCH).items()}
     assert sorted(after) == [0, 1, 6, 7]
     assert before.items() <= after.items()
 
@@ -223,7 +223,7 @@ def test_a_pair_of_an_unknown_match_is_an_error(run):
 
 def test_a_stored_game_that_is_corrupt_is_told(run):
     evaluate_candidate(run, "000001", run.champion(), EvaluateConfig(games=2, num_simulations=8), load)
-    run.publish_match_game(MATCH, 4, b"torn")
+    run.matches.publish_game(MATCH, 4, b"torn")
 
     assert play_pair(run, MATCH, 2, load) == [f"game 4 of {MATCH} has no result"]
 

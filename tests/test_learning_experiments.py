@@ -39,7 +39,7 @@ def made_run(place: Workplace, variant: str, seed: int, *, is_finished: bool = T
         run.promote(f"{number:06d}", {}, run.champion())
         start = start if start is not None else run.history()[0]["time"] - 100.0
         row = {"kind": "selfplay", "evaluations": 60, "games": 10, "time": run.history()[-1]["time"] - 1e-6}
-        run.append_metrics("loop", "loop", [row])
+        run.telemetry.append_metrics("loop", "loop", [row])
     spans = [(start, start + 200.0), (start + 500.0, start + 900.0)]
     flags = place.study.command_flags(variant, seed)
     write_json(path.with_suffix(".json"), {"spans": spans, "finished": is_finished, "pid": None, "flags": flags})

@@ -35,9 +35,9 @@ def test_a_loop_plays_trains_evaluates_and_ends_by_itself(finished: tuple[Run, s
     check_run(run)
 
     assert run.networks() == ["000000", "000001", "000002"]
-    assert set(run.verdicts()) == set(run.networks())
-    assert len(run.metrics("train")) == 2
-    played = [row["network"] for row in run.metrics("loop") if row["kind"] == "selfplay"]
+    assert set(run.matches.verdicts()) == set(run.networks())
+    assert len(run.telemetry.metrics("train")) == 2
+    played = [row["network"] for row in run.telemetry.metrics("loop") if row["kind"] == "selfplay"]
     assert played[0] == RANDOM_PLAYOUTS
     assert set(played[1:]) <= set(run.networks())
 
@@ -45,7 +45,7 @@ def test_a_loop_plays_trains_evaluates_and_ends_by_itself(finished: tuple[Run, s
 def test_a_healthy_loop_rings_no_alarm(finished: tuple[Run, str, str]) -> None:
     run, _, log = finished
 
-    assert run.metrics("alarms") == []
+    assert run.telemetry.metrics("alarms") == []
     assert "alarm" not in log
 
 

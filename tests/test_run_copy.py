@@ -37,8 +37,8 @@ def local(tmp_path: Path) -> Run:
     play_gate_matches(run)
     publish(run, "home", 4)
     consume(run, 2)
-    run.heartbeat("home", {"doing": "nothing"})
-    run.write_report("report.html", b"page")
+    run.telemetry.heartbeat("home", {"doing": "nothing"})
+    run.telemetry.write_report("report.html", b"page")
     return run
 
 
@@ -49,9 +49,9 @@ def publish(run: Run, worker: str, shards: int) -> None:
 
 def consume(run: Run, shards: int) -> None:
     """One commit of a trainer that starts now."""
-    state = run.start_trainer()
-    new = sorted(set(run.shards()) - run.consumed_shards())[:shards]
-    run.commit_trainer(state, {"weights": f"{state.epoch}".encode()}, new, state)
+    state = run.training.start()
+    new = sorted(set(run.shards()) - run.training.consumed_shards())[:shards]
+    run.training.commit(state, {"weights": f"{state.epoch}".encode()}, new, state)
 
 
 def elos(run: Run) -> dict[str, float]:
@@ -66,11 +66,11 @@ def test_a_copy_is_the_same_run(local, bucket):
     assert count.copied > 20
     assert there.identity() == local.identity()
     assert there.champion() == local.champion()
-    assert there.trainer_state() == local.trainer_state()
-    assert there.consumed_shards() == local.consumed_shards()
+    assert there.training.state() == local.training.state()
+    assert there.training.consumed_shards() == local.training.consumed_shards()
     assert there.history() == local.history()
     assert elos(there) == elos(local)
-    assert there.heartbeats() == {}
+    assert there.telemetry.heartbeats() == {}
     assert copy_run(local.url, bucket) == CopyCount(0, count.copied)
 
 
@@ -91,7 +91,7 @@ def test_a_run_goes_on_in_a_bucket_and_comes_back_with_every_shard_trained_once(
     assert champion is not None
     assert champion.network == candidate
     assert elos(back) == elos(there)
-    order = back.consumption_order()
+    order = back.training.consumption_order()
     assert len(order) == len(set(order)) == 7
     assert set(order) == set(back.shards())
     with pytest.raises(RunError, match="both went on since they were one run: the trainer is at step"):
@@ -112,7 +112,7 @@ def test_an_interrupted_copy_is_no_run_and_the_same_copy_again_goes_on(local, bu
 
     assert count is not None
     assert count.there_already == 7
-    assert Run.open(bucket).trainer_state() == local.trainer_state()
+    assert Run.open(bucket).training.state() == local.training.state()
 
 
 def test_a_copy_interrupted_at_any_write_leaves_no_run_that_lacks_something(local, tmp_path, monkeypatch):
@@ -137,7 +137,7 @@ def test_a_copy_interrupted_at_any_write_leaves_no_run_that_lacks_something(loca
                 Run.open(target)
     monkeypatch.undo()
     copy_run(local.url, target)
-    assert Run.open(target).consumed_shards() == local.consumed_shards()
+    assert Run.open(target).training.consumed_shards() == local.training.consumed_shards()
 
 
 def test_two_runs_that_both_promoted_are_not_mixed(local, tmp_path):

@@ -30,7 +30,7 @@ ROLES = {
 def test_a_role_that_is_told_to_stop_while_it_imports_its_framework_ends_at_once(role, tmp_path):
     config = Config(game=GameConfig(board_size=5), evaluate=EvaluateConfig(games=2))
     run, slow = run_with_networks(tmp_path / "run", 2, config), SlowFramework(tmp_path)
-    run.publish_match_spec(MATCH, {"player": "000001", "opponent": "000000", "seed": 1, "evaluate": {}})
+    run.matches.publish_spec(MATCH, {"player": "000001", "opponent": "000000", "seed": 1, "evaluate": {}})
     flags = [flag.replace("BOOK", str(tmp_path / "book")) for flag in ROLES[role]]
     command = [sys.executable, "-m", "minigo", role, f"--run={run.url}", *flags]
     with subprocess.Popen(command, env=slow.environment(), stderr=subprocess.PIPE, text=True) as process:

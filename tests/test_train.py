@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import dataclasses
 import logging
+import pkgutil
 import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -86,15 +87,16 @@ def train(run: Run) -> str | None:
 
 
 def kill_in(monkeypatch: pytest.MonkeyPatch, method: str, *, before: bool) -> None:
-    """Ends the process the next time that a method of `Run` is called, before or after it did its work."""
-    original: Callable[..., Any] = getattr(Run, method)
+    """Ends the process the next time that a method of `minigo.run` is called, before or after it did its work."""
+    target = f"minigo.run.{method}"
+    original: Callable[..., Any] = pkgutil.resolve_name(target)
 
     def killed(*arguments: Any, **named: Any) -> None:
         if not before:
             original(*arguments, **named)
         raise Killed
 
-    monkeypatch.setattr(Run, method, killed)
+    monkeypatch.setattr(target, killed)
 
 
 def infos(run: Run) -> list[dict[str, Any]]:
@@ -116,11 +118,11 @@ def test_training_consumes_the_new_games_and_publishes_the_averaged_network(run:
     trainer = RunTrainer(run)
     assert trainer.train(0.0, threading.Event()) == "000001"
 
-    state = run.trainer_state()
+    state = run.training.state()
     assert state is not None
     weights, info = run.network_files("000001")
-    checkpoint = run.read_checkpoint(state)
-    assert run.consumed_shards() == set(paths)
+    checkpoint = run.training.read_checkpoint(state)
+    assert run.training.consumed_shards() == set(paths)
     assert weights == checkpoint["average.safetensors"] != checkpoint["model.safetensors"]
     assert Network.from_bytes(weights, info).config == CONFIG.network
     assert info["parent"] == "000000"
@@ -142,16 +144,16 @@ def test_metrics_and_events_tell_the_losses(run: Run) -> None:
     publish_games(run, 1, holdout=True)
     RunTrainer(run).train(0.0, threading.Event())
 
-    (row,) = run.metrics("train")
-    state = run.trainer_state()
+    (row,) = run.telemetry.metrics("train")
+    state = run.training.state()
     assert state is not None
     assert (row["step"], row["network"], row["new_games"]) == (state.step, "000001", 4)
-    assert run.consumed_shards() == set(run.shards())
+    assert run.training.consumed_shards() == set(run.shards())
     for head in ("value", "score", "ownership"):
         assert row[f"{head}_loss"] > 0
         assert row[f"holdout_{head}_loss"] > 0
     assert row["policy_loss"] is None
-    folder = run.tensorboard_folder("train")
+    folder = run.telemetry.tensorboard_folder("train")
     assert folder is not None
     (events,) = folder.iterdir()
     values = {
@@ -170,30 +172,30 @@ def test_bad_shards_go_into_quarantine_and_training_goes_on(run: Run) -> None:
     trainer = RunTrainer(run, FakeTrainer)
 
     assert trainer.train(0.0, threading.Event()) == "000001"
-    assert run.consumed_shards() == {good}
+    assert run.training.consumed_shards() == {good}
     assert run.quarantined().keys() == {foreign, torn}
     assert "foreign: board size, rules and config" in run.quarantined()[foreign]
     assert trainer.new_shards() == []
-    assert run.metrics("train")[0]["quarantined"] == 2
+    assert run.telemetry.metrics("train")[0]["quarantined"] == 2
 
 
 def test_nothing_but_bad_shards_is_nothing_to_train_on(run: Run) -> None:
     run.publish_shard("2024010100/000000-x-000000", b"junk")
 
     assert train(run) is None
-    assert run.consumed_shards() == set()
+    assert run.training.consumed_shards() == set()
     assert run.networks() == ["000000"]
 
 
 @pytest.mark.parametrize(
     ("method", "before"),
     [
-        ("quarantined", True),
-        ("commit_trainer", True),
-        ("commit_trainer", False),
-        ("publish_network", True),
-        ("publish_network", False),
-        ("append_metrics", True),
+        ("Run.quarantined", True),
+        ("training.Training.commit", True),
+        ("training.Training.commit", False),
+        ("Run.publish_network", True),
+        ("Run.publish_network", False),
+        ("telemetry.Telemetry.append_metrics", True),
     ],
 )
 def test_a_trainer_killed_anywhere_loses_no_game_and_publishes_no_network_twice(
@@ -210,16 +212,16 @@ def test_a_trainer_killed_anywhere_loses_no_game_and_publishes_no_network_twice(
         train(run)
     RunTrainer(run)
 
-    state = run.trainer_state()
+    state = run.training.state()
     assert state is not None
     records = 3 * CONFIG.selfplay.games_per_shard
     assert state.games_seen == records
-    assert run.consumed_shards() == set(run.shards())
-    assert len(run.consumption_order()) == 3
+    assert run.training.consumed_shards() == set(run.shards())
+    assert len(run.training.consumption_order()) == 3
     steps = [info["step"] for info in infos(run)]
     assert steps == sorted(set(steps))
     assert [info["parent"] for info in infos(run)] == [None, *run.networks()[:-1]]
-    assert run.network_files(run.networks()[-1])[0] == run.read_checkpoint(state)["average.safetensors"]
+    assert run.network_files(run.networks()[-1])[0] == run.training.read_checkpoint(state)["average.safetensors"]
 
 
 def test_a_candidate_left_unpublished_is_published_when_a_trainer_starts(
@@ -228,7 +230,7 @@ def test_a_candidate_left_unpublished_is_published_when_a_trainer_starts(
     RunTrainer(run).publish_first_network()
     publish_games(run, 0)
     with monkeypatch.context() as patch:
-        kill_in(patch, "publish_network", before=True)
+        kill_in(patch, "Run.publish_network", before=True)
         with pytest.raises(Killed):
             train(run)
     assert run.networks() == ["000000"]
@@ -255,10 +257,10 @@ def test_a_stopped_training_leaves_no_trace_and_can_be_repeated(run: Run) -> Non
     trainer, stop = RunTrainer(run, FakeTrainer), threading.Event()
     stop.set()
     assert trainer.train(0.0, stop) is None
-    assert (run.consumed_shards(), run.networks()) == (set(), ["000000"])
+    assert (run.training.consumed_shards(), run.networks()) == (set(), ["000000"])
 
     assert trainer.train(0.0, threading.Event()) == "000001"
-    state = run.trainer_state()
+    state = run.training.state()
     assert state is not None
     assert state.games_seen == infos(run)[1]["window"]["games"] == 4
 
@@ -290,7 +292,7 @@ def test_the_steps_follow_from_the_new_positions(run: Run) -> None:
     positions = sum(len(trainable_plies(record)) for record in records)
     train(run)
 
-    (row,) = run.metrics("train")
+    (row,) = run.telemetry.metrics("train")
     assert row["new_positions"] == positions
     assert row["steps"] == row["step"] == round(positions / 32)
 
@@ -317,7 +319,7 @@ def test_an_older_trainer_can_not_commit_any_more(run: Run) -> None:
 
     with pytest.raises(StaleError):
         old.train(0.0, threading.Event())
-    assert len(run.consumed_shards()) == 2
+    assert len(run.training.consumed_shards()) == 2
     assert run.networks() == ["000000", "000001", "000002"]
 
 
@@ -340,7 +342,7 @@ def test_the_worker_says_what_it_waits_for_then_trains_until_it_is_stopped(
         worker.join(20)
 
     assert not worker.is_alive()
-    assert run.heartbeats()["trainer"]["role"] == "train"
+    assert run.telemetry.heartbeats()["trainer"]["role"] == "train"
 
 
 def wait_for(condition: Callable[[], bool], seconds: float = 60.0) -> None:
@@ -371,7 +373,7 @@ def test_a_shard_that_is_not_what_it_says_goes_into_quarantine(run: Run, changes
     train(run)
 
     assert reason in run.quarantined()[path]
-    assert len(run.consumed_shards()) == 1
+    assert len(run.training.consumed_shards()) == 1
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
@@ -384,7 +386,7 @@ def test_a_shard_published_again_under_another_hour_is_not_trained_on_twice(run:
     train(run)
 
     assert "has been trained on" in run.quarantined()[copy]
-    assert len(run.consumed_shards()) == 2
+    assert len(run.training.consumed_shards()) == 2
 
 
 @pytest.mark.parametrize(

@@ -67,7 +67,7 @@ def test_a_loop_learns_without_tensorflow(finished: tuple[Path, str]) -> None:
 
     run = Run.open(str(finished[0]))
     assert run.networks() == ["000000", "000001", "000002"]
-    assert [row["step"] > 0 for row in run.metrics("train")] == [True, True]
+    assert [row["step"] > 0 for row in run.telemetry.metrics("train")] == [True, True]
     played = {read_shard(run.read(path))[0].backend for path in run.shards() if "random-" not in path}
     assert played == {"jax"}
 
@@ -88,8 +88,8 @@ def test_a_pair_of_a_gate_match_is_played_without_tensorflow(finished: tuple[Pat
 
     run = Run.open(str(finished[0]))
     spec = {"player": "000001", "opponent": "000000", "seed": 1, "evaluate": {"num_simulations": 4}}
-    run.publish_match_spec("pair", spec)
+    run.matches.publish_spec("pair", spec)
     script = "from minigo.__main__ import main; sys.exit(main(sys.argv[1:]))"
     run_on_jax(script, "match-pair", f"--run={run.url}", "--match=pair", "--pair=1", "--machine.backend=jax")
 
-    assert sorted(run.match_games("pair")) == [2, 3]
+    assert sorted(run.matches.games("pair")) == [2, 3]

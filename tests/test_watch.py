@@ -186,7 +186,7 @@ def test_an_alarm_ends_when_its_fault_is_mended(run, monkeypatch):
     publish_random_games(run, 1)
     train(trainer)
 
-    assert [row["state"] for row in run.metrics("alarms")] == ["begins", "ends"]
+    assert [row["state"] for row in run.telemetry.metrics("alarms")] == ["begins", "ends"]
     assert active_alarms(run) == {}
 
 
@@ -209,7 +209,7 @@ def test_games_of_a_sound_network_ring_nothing(run):
     publish_games(run, "000001", range(4))
     train(trainer)
 
-    assert run.metrics("alarms") == []
+    assert run.telemetry.metrics("alarms") == []
 
 
 def test_search_values_from_the_opponents_side_ring(run):
@@ -278,7 +278,7 @@ def test_a_head_that_never_comes_alive_rings(tmp_path, monkeypatch, head):
     run = Run.create(str(tmp_path / "run"), LEARNING)
     learn(run, range(5))
 
-    state = run.trainer_state()
+    state = run.training.state()
     assert state is not None
     assert state.step >= 300
     kinds = {None: set(), "all": {"shuffled_targets"}}.get(head, {"dead_head"})

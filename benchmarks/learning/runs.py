@@ -72,7 +72,7 @@ def costs(place: Workplace, variant: str, seed: int) -> list[Cost]:
     if not is_run(str(path)):
         return []
     run = Run.open(str(path))
-    played = [row for row in run.metrics("loop") if row["kind"] == "selfplay"]
+    played = [row for row in run.telemetry.metrics("loop") if row["kind"] == "selfplay"]
     found = []
     for entry in run.history():
         rows = [row for row in played if row["time"] <= entry["time"]]

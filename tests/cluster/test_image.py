@@ -48,11 +48,11 @@ class Role:
 
 HEALTH = f"--health_port={PORT}"
 ROLES = {
-    "train": Role((HEALTH,), lambda run: "trainer" in run.heartbeats(), 60.0),
+    "train": Role((HEALTH,), lambda run: "trainer" in run.telemetry.heartbeats(), 60.0),
     "selfplay": Role((HEALTH, "--wait"), lambda run: run.shards()),
-    "evaluate": Role((HEALTH, "--wait"), lambda run: run.match_games(MATCH)),
-    "match-pair": Role((HEALTH, f"--match={LONG_MATCH}", "--pair=0"), lambda run: run.match_games(LONG_MATCH)),
-    "rate": Role((HEALTH, "--games=1000"), lambda run: any(map(run.match_games, run.matches()))),
+    "evaluate": Role((HEALTH, "--wait"), lambda run: run.matches.games(MATCH)),
+    "match-pair": Role((HEALTH, f"--match={LONG_MATCH}", "--pair=0"), lambda run: run.matches.games(LONG_MATCH)),
+    "rate": Role((HEALTH, "--games=1000"), lambda run: any(map(run.matches.games, run.matches.names()))),
     "dashboard": Role(("--host=0.0.0.0", f"--port={PORT}"), lambda _: answers("/networks"), ready="/"),
 }
 
@@ -216,7 +216,7 @@ def run(url: str) -> Run:
         made.publish_network(network.to_bytes(), network.description())
     made.promote("000000", {"reason": "first"}, None)
     spec = {"player": "000001", "opponent": "000000", "seed": 1, "evaluate": {"num_simulations": 500}}
-    made.publish_match_spec(LONG_MATCH, spec)
+    made.matches.publish_spec(LONG_MATCH, spec)
     return made
 
 
@@ -248,7 +248,7 @@ def test_every_role_gets_ready_works_and_ends_within_its_grace_period(image, run
         container.process.kill()
     print(f"{role}: ready after {ready:.1f} s, at work after {ready + works:.1f} s, ended after {seconds:.1f} s")  # noqa: T201
     said = container.log.read_text(encoding="utf-8")
-    is_half_played = role == "match-pair" and len(run.match_games(LONG_MATCH)) < 2
+    is_half_played = role == "match-pair" and len(run.matches.games(LONG_MATCH)) < 2
     assert code == (75 if is_half_played else 0), said
     assert seconds < ROLES[role].grace
     assert "Traceback" not in said

@@ -6,9 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-import minigo.run as run_module
 from minigo.config import Config
-from minigo.run import Run
+from minigo.run import Run, directory
 from tests.support.gcs_emulator import PAGE_SIZE, GcsEmulator
 from tests.support.waiting import slack
 
@@ -43,7 +42,7 @@ def test_an_audit_finds_what_was_published_late(emulator, monkeypatch):
     run = Run.create("gs://bucket/run", Config())
     assert run.shards() == []
     late = put(emulator, "2024010100", "w", 0)
-    monkeypatch.setattr(run_module, "AUDIT_SECONDS", 0.0)
+    monkeypatch.setattr(directory, "AUDIT_SECONDS", 0.0)
 
     assert run.shards() == [late]
 
@@ -62,5 +61,5 @@ def test_looking_for_new_shards_stays_quick_at_a_hundred_thousand(emulator):
     seconds = time.perf_counter() - began
 
     assert set(found) - set(audited) == {new}
-    assert emulator.num_pages == run_module.LATEST_HOURS
+    assert emulator.num_pages == directory.LATEST_HOURS
     assert seconds < slack()

@@ -41,7 +41,7 @@ def ratings(url: str, book: Path) -> list[dict[str, Any]]:
 def steps(url: str) -> int:
     """How far the run's trainer has committed."""
     run = opened(url)
-    state = run.trainer_state() if run is not None else None
+    state = run.training.state() if run is not None else None
     return state.step if state is not None else 0
 
 
@@ -66,12 +66,12 @@ def test_a_run_goes_on_in_a_bucket_and_at_home_again_with_the_same_ratings_and_n
 ) -> None:
     home, away = str(tmp_path / "run"), "gs://bucket/moved"
     first = learn(home, tmp_path / "first", 3)  # the network that knows nothing is the first of them
-    at_home, seen = ratings(home, tmp_path / "home.book"), first.consumption_order()
+    at_home, seen = ratings(home, tmp_path / "home.book"), first.training.consumption_order()
     minigo("copy", f"--run={home}", f"--to={away}")
     assert ratings(away, tmp_path / "away.book") == at_home
 
     second = learn(away, tmp_path / "second", 2)
-    there, seen_there = ratings(away, tmp_path / "away.book"), second.consumption_order()
+    there, seen_there = ratings(away, tmp_path / "away.book"), second.training.consumption_order()
     minigo("copy", f"--run={away}", f"--to={home}")
     assert ratings(home, tmp_path / "home.book") == there
     assert {row["name"] for row in at_home} < {row["name"] for row in there}
@@ -79,8 +79,8 @@ def test_a_run_goes_on_in_a_bucket_and_at_home_again_with_the_same_ratings_and_n
     third = learn(home, tmp_path / "third", 1)
     check_run(third)  # no game and no shard is there twice
     assert seen == seen_there[: len(seen)]
-    assert seen_there == third.consumption_order()[: len(seen_there)]
-    assert len(seen) < len(seen_there) < len(third.consumption_order())
+    assert seen_there == third.training.consumption_order()[: len(seen_there)]
+    assert len(seen) < len(seen_there) < len(third.training.consumption_order())
     history = third.history()
     assert [entry["number"] for entry in history] == list(range(1, len(history) + 1))
     assert len(history) >= 6

@@ -146,7 +146,7 @@ def test_roles_meet_in_a_bucket_promote_and_end_in_time(emulator, tmp_path):
         wait_for(lambda: promotions(url) >= 1, system)
         run = opened(url)
         assert run is not None
-        wait_for(lambda: run.matches() != [] or promotions(url) >= 2, system)
+        wait_for(lambda: run.matches.names() != [] or promotions(url) >= 2, system)
         system.kill("controller")  # most likely in the middle of the match
         system.start("controller", "evaluate", "--launcher=local", "--parallelism=1")
         wait_for(lambda: promotions(url) >= 2, system)

@@ -41,8 +41,8 @@ def run(played, tmp_path):
 
 def counted_by_hand(run: Run) -> dict[tuple[str, str], list[int]]:
     counts: dict[tuple[str, str], list[int]] = {}
-    for match, number, path in run.all_match_games():
-        spec = run.match_spec(match)
+    for match, number, path in run.matches.all_games():
+        spec = run.matches.spec(match)
         assert spec is not None
         players = [spec["player"], spec["opponent"]]
         points = points_from_record(number, read_shard(run.read(path))[1][0])
@@ -147,7 +147,7 @@ def test_where_the_cache_can_not_be_written_the_book_is_kept_in_memory(run, cach
 
 
 def test_a_torn_game_does_not_count_and_is_named(run):
-    run.publish_match_game("000001-against-000000", 900, b"torn")
+    run.matches.publish_game("000001-against-000000", 900, b"torn")
     with open_book(run) as book:
         book.update()
         assert sum(sum(result[2:5]) for result in book.results()) == 12
@@ -156,10 +156,10 @@ def test_a_torn_game_does_not_count_and_is_named(run):
 
 
 def test_games_of_a_match_without_players_do_not_count(run):
-    data = run.read(run.match_games("000001-against-000000")[0])
-    run.publish_match_game("stray", 0, data)
-    run.publish_match_spec("odd", {"player": "000001", "opponent": 7})
-    run.publish_match_game("odd", 0, data)
+    data = run.read(run.matches.games("000001-against-000000")[0])
+    run.matches.publish_game("stray", 0, data)
+    run.matches.publish_spec("odd", {"player": "000001", "opponent": 7})
+    run.matches.publish_game("odd", 0, data)
     with open_book(run) as book:
         book.update()
         assert sum(sum(result[2:5]) for result in book.results()) == 12
@@ -167,7 +167,7 @@ def test_games_of_a_match_without_players_do_not_count(run):
 
 
 def test_a_game_counts_once_its_damage_is_repaired(run, monkeypatch):
-    path = Path(run.url, run.match_games("000001-against-000000")[3])
+    path = Path(run.url, run.matches.games("000001-against-000000")[3])
     data = path.read_bytes()
     path.write_bytes(b"torn")
     with open_book(run) as book:
@@ -185,7 +185,7 @@ def test_a_game_counts_once_its_damage_is_repaired(run, monkeypatch):
 
 
 def test_a_book_that_is_opened_again_forgives_what_was_repaired(run):
-    path = Path(run.url, run.match_games("000001-against-000000")[3])
+    path = Path(run.url, run.matches.games("000001-against-000000")[3])
     data = path.read_bytes()
     path.write_bytes(b"torn")
     with open_book(run) as book:
@@ -198,7 +198,7 @@ def test_a_book_that_is_opened_again_forgives_what_was_repaired(run):
 
 
 def test_a_damaged_game_that_was_deleted_is_forgotten(run):
-    run.publish_match_game("000001-against-000000", 900, b"torn")
+    run.matches.publish_game("000001-against-000000", 900, b"torn")
     with open_book(run) as book:
         book.update()
         assert len(book.faults()) == 1

@@ -68,9 +68,9 @@ def made(tmp_path_factory) -> Run:
     """A run with a document of every kind."""
     run = whole_run(tmp_path_factory.mktemp("documents") / "run", networks=2)
     final = {"kind": "final", "network": "000001", "opponent": "random", "wins": 3, "games": 4}
-    run.append_metrics("loop", "loop", [{**final, "elo": 100.0, "elo_low": 1.0, "elo_high": 200.0}])
+    run.telemetry.append_metrics("loop", "loop", [{**final, "elo": 100.0, "elo_low": 1.0, "elo_high": 200.0}])
     alarm = {"kind": "one_color", "state": "begins", "since": 1.0, "evidence": "Black won", "advice": "look"}
-    run.append_metrics("alarms", "loop", [alarm])
+    run.telemetry.append_metrics("alarms", "loop", [alarm])
     beat(run, selfplay={"games": 9, "positions": 90, "evaluations": 900}, selfplay_seconds=10.0, phase="self-play")
     return run
 

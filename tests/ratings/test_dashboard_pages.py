@@ -68,7 +68,7 @@ def test_alarms_are_on_the_first_page_as_long_as_they_ring(copy):
     run, asked = Run.open(str(copy)), client(str(copy))
     row = {"kind": "one_color", "since": 0.0, "evidence": "Black won <i>95 %</i>", "advice": "look at the komi"}
     for state, is_shown in (("begins", True), ("ends", False)):
-        run.append_metrics("alarms", "loop", [{**row, "state": state}])
+        run.telemetry.append_metrics("alarms", "loop", [{**row, "state": state}])
         look_again(asked)
 
         shown = "one color: Black won &lt;i&gt;95 %&lt;/i&gt;; look at the komi" in asked.get("/").text

@@ -122,18 +122,18 @@ def faults_of(page: str) -> list[str]:
 def hostile_run(folder: Path) -> Run:
     """A run in which everything that may be any text is hostile."""
     run = whole_run(folder / "<img src=x onerror=alert(1)>", networks=2)
-    run.append_metrics("loop", "loop", [{"kind": "final", "network": t, "opponent": t} for t in INJECTIONS])
+    run.telemetry.append_metrics("loop", "loop", [{"kind": "final", "network": t, "opponent": t} for t in INJECTIONS])
     policy = [1.0] + [0.0] * 25
     openings = [{"kind": "opening", "network": t, "move": t, "policy": policy, "value": 0.1} for t in INJECTIONS]
-    run.append_metrics("loop", "loop", openings)
+    run.telemetry.append_metrics("loop", "loop", openings)
     for number, text in enumerate(INJECTIONS):
         game = {"game_id": text, "network": text, "board_size": 5, "komi": 0.5, "rules": "cgos", "moves": ["C3"]}
         beat(run, f"w{number}", doing=text, role=text, game=game)
-        run.publish_match_spec(f"m{number}", {"kind": text, "player": text, "opponent": f"{text}!", "seed": 1})
+        run.matches.publish_spec(f"m{number}", {"kind": text, "player": text, "opponent": f"{text}!", "seed": 1})
         record = dataclasses.replace(random_record(1), black=text.replace("\x00", ""), white=text.replace("\x00", ""))
-        run.publish_match_game(f"m{number}", 0, write_shard(header(), [record]))
+        run.matches.publish_game(f"m{number}", 0, write_shard(header(), [record]))
         verdict = {"candidate": f"9{number:05d}", "champion": text, "promotes": True, "gate": text, "reason": text}
-        run.publish_verdict(f"v{number}", verdict)
+        run.matches.publish_verdict(f"v{number}", verdict)
         run.publish_network(b"hostile %d" % number, {"parent": text, "network": {text: text}})
     run.quarantine(run.shards()[0], INJECTIONS[0])
     return run

@@ -29,9 +29,9 @@ def copy(shown_run, tmp_path) -> Path:
 
 def add_match_games(run: Run, games: int) -> None:
     """Stores further games of a match: the first one again and again."""
-    paths = run.match_games(MATCH)
+    paths = run.matches.games(MATCH)
     for number in range(len(paths), len(paths) + games):
-        run.publish_match_game(MATCH, number, run.read(paths[0]))
+        run.matches.publish_game(MATCH, number, run.read(paths[0]))
 
 
 def test_games_that_another_process_has_read_are_seen(tmp_path):

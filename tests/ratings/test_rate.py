@@ -62,7 +62,7 @@ def test_rating_games_are_played_stored_and_rated(capsys, url):
     assert code == 0
     report = json.loads(out)
     assert report["played"] == 2
-    assert report["games"] == len(Run.open(url).all_match_games()) == 26
+    assert report["games"] == len(Run.open(url).matches.all_games()) == 26
     assert report["reference"] in ("000000", "000001")
     assert {row["name"] for row in report["ratings"]} == {"000000", "000001", "chance"}
     assert report["not_comparable"] == []
@@ -123,7 +123,7 @@ def test_an_anchor_that_nobody_is_is_a_usage_error(capsys, url):
     ],
 )
 def test_what_makes_no_sense_is_a_usage_error_before_any_game(capsys, url, arguments, reason):
-    before = Run.open(url).all_match_games()
+    before = Run.open(url).matches.all_games()
 
     code, out, err = answer(capsys, *arguments, f"--run={url}", "--games=2")
 
@@ -131,7 +131,7 @@ def test_what_makes_no_sense_is_a_usage_error_before_any_game(capsys, url, argum
     assert reason in err
     assert "Traceback" not in err
     assert out == ""
-    assert Run.open(url).all_match_games() == before
+    assert Run.open(url).matches.all_games() == before
 
 
 def test_a_player_that_the_run_has_met_is_called_by_its_name_alone(capsys, url, tmp_path):
@@ -153,7 +153,7 @@ def test_gnugo_alone_is_the_runs_own_gnugo_before_and_after_the_loop_met_it(caps
         assert code == 0, err
 
     run = Run.open(str(copy))
-    specs = [run.match_spec(name) for name in run.matches() if name.endswith("-against-gnugo")]
+    specs = [run.matches.spec(name) for name in run.matches.names() if name.endswith("-against-gnugo")]
     assert {spec["opponent_player"] for spec in specs if spec} == {gnugo_player(run.config.game)}
 
 

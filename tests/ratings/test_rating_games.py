@@ -30,12 +30,12 @@ def test_games_are_stored_in_pairs_as_the_networks_play(run):
         assert games.play(32) == 32
         ladder = games.ladder()
 
-    stored = run.all_match_games()
+    stored = run.matches.all_games()
     assert len(stored) == 32
-    assert {match for match, _, _ in stored} <= set(run.matches())
+    assert {match for match, _, _ in stored} <= set(run.matches.names())
     for match, number, path in stored:
         header, (record,) = read_shard(run.read(path))
-        spec = run.match_spec(match)
+        spec = run.matches.spec(match)
         assert spec is not None
         assert (spec["kind"], header.sequence, header.network) == ("rating", number, spec["player"])
         names = [record.black, record.white]
@@ -50,11 +50,11 @@ def test_games_are_stored_in_pairs_as_the_networks_play(run):
 def test_the_next_games_go_on_from_those_that_are_there(run):
     with rating_games(run, {}) as games:
         games.play(8)
-    before = {path: run.read(path) for _, _, path in run.all_match_games()}
+    before = {path: run.read(path) for _, _, path in run.matches.all_games()}
     with rating_games(run, {}) as games:
         assert games.play(8) == 8
 
-    after = {path: run.read(path) for _, _, path in run.all_match_games()}
+    after = {path: run.read(path) for _, _, path in run.matches.all_games()}
     assert len(after) == 16
     assert before.items() <= after.items()
 
@@ -67,8 +67,8 @@ def test_stopped_games_are_dropped_and_half_pairs_completed(run):
 
     with rating_games(run, {"chance": "random"}) as games:
         games.play(40)
-    for match in run.matches():
-        indices = sorted(run.match_games(match))
+    for match in run.matches.names():
+        indices = sorted(run.matches.games(match))
         assert indices[: 2 * (len(indices) // 2)] == list(range(2 * (len(indices) // 2)))
 
 
@@ -84,7 +84,7 @@ def test_an_engine_that_breaks_down_is_dropped_and_the_rest_goes_on(run, tmp_pat
         assert games.outside_players == ()
 
     assert "no more rating games against broken: none of its games had a result" in caplog.text
-    assert not any("broken" in match for match, _, _ in run.all_match_games())
+    assert not any("broken" in match for match, _, _ in run.matches.all_games())
 
 
 def test_an_engine_that_can_not_be_started_is_dropped(run, caplog):
@@ -141,9 +141,9 @@ def test_the_champion_meets_gnugo(run, caplog):
 
     assert against.play(run, 2, threading.Event()) == 2
 
-    (match,) = {match for match, _, _ in run.all_match_games()}
+    (match,) = {match for match, _, _ in run.matches.all_games()}
     assert match == "rating-000000-against-gnugo"
-    spec = run.match_spec(match)
+    spec = run.matches.spec(match)
     assert spec is not None
     assert spec["opponent_player"] == gnugo_player(CONFIG.game)
 
@@ -156,7 +156,7 @@ def test_where_gnugo_is_missing_it_is_said_once_and_nothing_else_happens(run, ca
     for _ in range(3):
         assert against.play(run, 2, threading.Event()) == 0
     assert caplog.text.count("no rating games against GNU Go: it is not installed") == 1
-    assert run.matches() == []
+    assert run.matches.names() == []
 
 
 @pytest.mark.parametrize("command", ["gtp:/no/such/engine", "random nonsense", ""])

@@ -55,7 +55,7 @@ def add_generation(run: Run, number: int) -> None:
             "score_lead": 1.0,
         },
     ]
-    run.append_metrics("loop", "loop", loop)
+    run.telemetry.append_metrics("loop", "loop", loop)
     heads = ("policy", "value", "score", "ownership")
     losses = {f"{head}_loss": 2.0 / (number + 1) for head in heads}
     held_out = {f"holdout_{head}_loss": 2.2 / (number + 1) for head in heads}
@@ -67,13 +67,13 @@ def add_generation(run: Run, number: int) -> None:
         **losses,
         **held_out,
     }
-    run.append_metrics("train", "trainer", [{**train, "examples_per_s": 500.0, "window_positions": 9000}])
+    run.telemetry.append_metrics("train", "trainer", [{**train, "examples_per_s": 500.0, "window_positions": 9000}])
 
 
 def beat(run: Run, worker: str = "w0", moves: str = MOVES, **status: Any) -> None:
     """A heartbeat with a game that is being played."""
     game = {"game_id": "g1", "network": "000001", "board_size": 5, "komi": 0.5, "rules": "cgos", "moves": moves.split()}
-    run.heartbeat(worker, {"role": "selfplay", "doing": "playing", "game": game, **status})
+    run.telemetry.heartbeat(worker, {"role": "selfplay", "doing": "playing", "game": game, **status})
 
 
 def longer(moves: int) -> str:

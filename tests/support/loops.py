@@ -48,14 +48,14 @@ def check_run(run: Run) -> dict[str, bytes]:
     assert run.quarantined() == {}
     for name in run.networks():
         run.network_files(name)
-    state = run.trainer_state()
+    state = run.training.state()
     if state is not None:
-        consumed = run.consumption_order()
+        consumed = run.training.consumption_order()
         assert len(consumed) == len(set(consumed)), "a shard was trained on twice"
         assert set(consumed) <= set(run.shards())
         assert state.games_seen == sum(len(games[path]) for path in consumed)
-        run.read_checkpoint(state)
-    for match in run.matches():
-        for path in run.match_games(match).values():
+        run.training.read_checkpoint(state)
+    for match in run.matches.names():
+        for path in run.matches.games(match).values():
             read_shard(run.read(path))
     return shards

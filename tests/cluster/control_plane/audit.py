@@ -32,7 +32,7 @@ def check_nothing_lost(run: Run, bucket: GcsEmulator) -> dict[str, Any]:
     missing = {name for name in acknowledged if name.startswith(("games/", "holdout/"))} - shards.keys()
     assert not missing, f"shards are missing that were acknowledged: {sorted(missing)}"
     history = check_history(run)
-    state = run.trainer_state()
+    state = run.training.state()
     return {
         "shards": len(shards),
         "shards acknowledged": sum(name.startswith(("games/", "holdout/")) for name in acknowledged),
@@ -40,7 +40,7 @@ def check_nothing_lost(run: Run, bucket: GcsEmulator) -> dict[str, Any]:
         "games trained on": state.games_seen if state is not None else 0,
         "trainers that have started": state.epoch if state is not None else 0,
         "networks": len(run.networks()),
-        "matches": len(run.matches()),
+        "matches": len(run.matches.names()),
         "match games acknowledged": sum(name.startswith("matches/") for name in acknowledged),
         "promotions": len(history),
     }
