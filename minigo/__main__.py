@@ -12,9 +12,9 @@ import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
-from minigo.stopping import StopSignals
+from minigo.stopping import StopSignals, end_process
 
 if TYPE_CHECKING:
     from minigo.flags import Command
@@ -58,6 +58,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         logging.getLogger(__name__).debug("the error was raised here", exc_info=True)
         return _fail(str(error), code)
+
+
+def run() -> NoReturn:
+    """The program: runs this process's command line, and ends with its exit code."""
+    end_process(main())
 
 
 def exit_code(error: BaseException) -> int | None:
@@ -133,4 +138,4 @@ def _fail(message: str, code: int) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run()

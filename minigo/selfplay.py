@@ -19,6 +19,7 @@ from minigo.data.shards import RANDOM_PLAYOUTS, ShardHeader, write_shard
 from minigo.gamepool import GamePool, Progress, Shard, new_shard, play_random_shard
 from minigo.inference.evaluator import Evaluator
 from minigo.run import CorruptError, Run, RunError
+from minigo.stopping import in_background, unless_stopped
 from minigo.storage import Unavailable
 
 PAUSE_SECONDS: Final = 0.5  # a paused thread looks so often whether play is over
@@ -83,7 +84,8 @@ def play_games(
 
     def locked_next() -> Shard | None:
         with lock:
-            return None if is_over() else next_shard()
+            shard = None if is_over() else next_shard()
+            return None if is_over() else shard
 
     def finish(shard: Shard) -> None:
         _publish_timed(run, shard, progress)
@@ -177,12 +179,20 @@ class ChampionFollower:
     Args:
         run: whose champion to follow.
         load_network: makes an evaluator of a published network.
+        stop: once set, a network that is being loaded is left behind, unless it is the first.
         poll_seconds: how long an answer stays good.
     """
 
-    def __init__(self, run: Run, load_network: Callable[[str], Evaluator], poll_seconds: float = 30.0) -> None:
+    def __init__(
+        self,
+        run: Run,
+        load_network: Callable[[str], Evaluator],
+        stop: threading.Event,
+        poll_seconds: float = 30.0,
+    ) -> None:
         self._run = run
         self._load_network = load_network
+        self._stop = stop
         self._poll_seconds = poll_seconds
         self._asked = -float("inf")
         self._current: tuple[str, str, Evaluator] | None = None
@@ -205,9 +215,16 @@ class ChampionFollower:
         champion = self._run.champion()
         if champion is None or (self._current is not None and champion.network == self._current[0]):
             return
-        _, info = self._run.network_files(champion.network)
-        self._current = (champion.network, info["weights_sha256"], self._load_network(champion.network))
-        logging.info("self-play follows network %s", champion.network)
+        name = champion.network
+
+        def load() -> tuple[str, str, Evaluator]:
+            _, info = self._run.network_files(name)
+            return name, info["weights_sha256"], self._load_network(name)
+
+        loaded = load() if self._current is None else unless_stopped(f"load network {name}", load, self._stop)
+        if loaded is not None:
+            self._current = loaded
+            logging.info("self-play follows network %s", name)
 
 
 class BackgroundPlay:
@@ -224,8 +241,8 @@ class BackgroundPlay:
         self.shards = 0  # published since it was made
         self._run = run
         self._worker = worker
-        self._follower = ChampionFollower(run, load_network, poll_seconds=0.0)
         self._ended = threading.Event()
+        self._follower = ChampionFollower(run, load_network, self._ended, poll_seconds=0.0)
         self._thread: Future[None] | None = None
         self._lock = threading.Lock()
         self._throttle = Throttle(num_threads(run.config))
@@ -300,21 +317,6 @@ class BackgroundPlay:
             self._throttle.allow(0 if is_ahead else max(0, self._throttle.threads - self._lent))
 
 
-def in_background(name: str, work: Callable[[], None]) -> "Future[None]":
-    """Starts work in a thread of its own that does not keep the program from ending."""
-    future: Future[None] = Future()
-
-    def run() -> None:
-        try:
-            work()
-            future.set_result(None)
-        except BaseException as error:  # noqa: BLE001 (raised again by whoever asks for the result)
-            future.set_exception(error)
-
-    threading.Thread(target=run, name=name, daemon=True).start()
-    return future
-
-
 def play_random_games(run: Run, worker: str, num_shards: int, stop: threading.Event, progress: Progress) -> None:
     """Publishes shards of random playouts, the games that the first training learns from."""
     first = run.next_sequence(worker)
@@ -365,7 +367,7 @@ def play_worker(
         RunError: the run has no champion.
     """
     run.shard_name(RANDOM_PLAYOUTS, worker, 0)  # raises RunError if the worker's name can not be part of one
-    follower = ChampionFollower(run, load_network)
+    follower = ChampionFollower(run, load_network, stop)
     follower()
     while missing_random_shards(run) and not stop.is_set():  # other workers play them, too
         play_random_games(run, worker, 1, stop, progress)

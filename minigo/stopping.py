@@ -2,18 +2,25 @@
 """How SIGTERM and Ctrl-C reach a command: by an event that its work watches, and at once while it only starts.
 
 A start watches nothing: importing a framework and compiling a network take from seconds to a minute, longer than a
-reclaimed node waits, and nothing is lost by ending there. Start at `StopSignals`.
+reclaimed node waits, and nothing is lost by ending there. A network that is loaded later, beside games that go on, is
+left behind by a program that ends. Start at `StopSignals`.
 """
 
 import contextlib
 import os
 import signal
+import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, wait
 from types import FrameType
-from typing import Final
+from typing import Any, Final, NoReturn, TypeVar
 
 STOPPED_EARLY: Final = 75  # exit code: nothing has been done, the same again may do it
+LOOK_SECONDS: Final = 0.1
+
+_T = TypeVar("_T")
+_left_behind: list[Future[Any]] = []
 
 
 class StopSignals:
@@ -80,3 +87,39 @@ def starting() -> Iterator[None]:
             yield
     else:
         yield
+
+
+def in_background(name: str, work: Callable[[], _T]) -> Future[_T]:
+    """Starts work in a thread of its own that does not keep the program from ending."""
+    future: Future[_T] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(work())
+        except BaseException as error:  # noqa: BLE001 (raised again by whoever asks for the result)
+            future.set_exception(error)
+
+    threading.Thread(target=run, name=name, daemon=True).start()
+    return future
+
+
+def unless_stopped(name: str, work: Callable[[], _T], stop: threading.Event) -> _T | None:
+    """What the work returns; None as soon as `stop` is set, while the work goes on and is left behind.
+
+    Only for work whose end nobody needs. Raises what the work raises.
+    """
+    future = in_background(name, work)
+    while not stop.is_set():
+        if wait([future], LOOK_SECONDS).done:
+            return future.result()
+    _left_behind.append(future)
+    return None
+
+
+def end_process(code: int) -> NoReturn:
+    """Ends this process; at once if work was left behind, whose foreign code may not survive the end of Python."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    if any(not future.done() for future in _left_behind):
+        os._exit(code)
+    sys.exit(code)

@@ -247,7 +247,7 @@ def test_a_follower_loads_each_champion_once_and_keeps_the_old_one_when_the_new_
         loaded.append(name)
         return HashEvaluator(int(name))
 
-    follower = ChampionFollower(run, load, poll_seconds=0.0)
+    follower = ChampionFollower(run, load, threading.Event(), poll_seconds=0.0)
     assert [follower()[0], follower()[0]] == ["000000", "000000"]
     run.publish_network(b"better", {})
     run.promote("000001", {}, run.champion())
@@ -264,7 +264,7 @@ def test_a_follower_goes_on_with_its_network_while_storage_is_out_of_reach(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = run_with_champion(tmp_path / "run")
-    follower = ChampionFollower(run, lambda name: HashEvaluator(int(name)), poll_seconds=0.0)
+    follower = ChampionFollower(run, lambda name: HashEvaluator(int(name)), threading.Event(), poll_seconds=0.0)
     assert follower()[0] == "000000"
 
     def out_of_reach() -> None:
@@ -276,6 +276,30 @@ def test_a_follower_goes_on_with_its_network_while_storage_is_out_of_reach(
     run.publish_network(b"better", {})
     run.promote("000001", {}, run.champion())
     assert follower()[0] == "000001"
+
+
+def test_play_ends_at_once_while_the_next_champion_is_loaded(tmp_path: Path) -> None:
+    run, stop, loading, may_end = run_with_champion(tmp_path / "run"), *(threading.Event() for _ in range(3))
+
+    def load(name: str) -> Evaluator:
+        if name != "000000":
+            loading.set()
+            may_end.wait(60)
+        return HashEvaluator(int(name))
+
+    follower = ChampionFollower(run, load, stop, poll_seconds=0.0)
+    follower()
+    run.publish_network(b"better", {})
+    run.promote("000001", {}, run.champion())
+    source = ShardSource(run, "w", follower, None)
+    threading.Thread(target=lambda: (loading.wait(60), stop.set())).start()
+    try:
+        play_games(run, source.next, num_threads=2, stop=stop, progress=Progress())
+        assert loading.is_set()
+        assert not may_end.is_set()
+        assert run.shards() == []
+    finally:
+        may_end.set()
 
 
 def test_full_searches_give_targets_and_fast_ones_do_not() -> None:

@@ -10,7 +10,7 @@ import time
 import pytest
 
 from minigo.config import Config, EvaluateConfig, GameConfig
-from minigo.stopping import STOPPED_EARLY, StopSignals, starting
+from minigo.stopping import STOPPED_EARLY, StopSignals, starting, unless_stopped
 from tests.support.match_runs import run_with_networks
 from tests.support.slow_framework import SlowFramework
 from tests.support.waiting import wait_until
@@ -104,3 +104,28 @@ def test_other_programs_keep_their_own_handling():
     before = signal.getsignal(signal.SIGTERM)
     with starting():
         assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_work_that_is_left_behind_keeps_no_process_from_ending_well():
+    script = """
+import threading, time
+from minigo.stopping import end_process, unless_stopped
+stop = threading.Event()
+threading.Timer(0.2, stop.set).start()
+print(unless_stopped("sleep", lambda: time.sleep(60), stop))
+print(unless_stopped("add", lambda: 1 + 1, threading.Event()))
+end_process(7)
+"""
+    began = time.monotonic()
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+
+    assert (result.returncode, result.stdout) == (7, "None\n2\n"), result.stderr
+    assert time.monotonic() - began < 10
+
+
+def test_what_the_work_raises_reaches_who_waits_for_it():
+    def fail() -> None:
+        raise ValueError("no such network")
+
+    with pytest.raises(ValueError, match="no such network"):
+        unless_stopped("load", fail, threading.Event())
