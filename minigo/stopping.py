@@ -6,6 +6,7 @@ reclaimed node waits, and nothing is lost by ending there. A network that is loa
 left behind by a program that ends. Start at `StopSignals`.
 """
 
+import atexit
 import contextlib
 import os
 import signal
@@ -14,13 +15,13 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, wait
 from types import FrameType
-from typing import Any, Final, NoReturn, TypeVar
+from typing import Final, NoReturn, TypeVar
 
 STOPPED_EARLY: Final = 75  # exit code: nothing has been done, the same again may do it
+WRITE_FAILED: Final = 1  # exit code: what was printed last has reached nobody
 LOOK_SECONDS: Final = 0.1
 
 _T = TypeVar("_T")
-_left_behind: list[Future[Any]] = []
 
 
 class StopSignals:
@@ -112,14 +113,19 @@ def unless_stopped(name: str, work: Callable[[], _T], stop: threading.Event) -> 
     while not stop.is_set():
         if wait([future], LOOK_SECONDS).done:
             return future.result()
-    _left_behind.append(future)
     return None
 
 
 def end_process(code: int) -> NoReturn:
-    """Ends this process; at once if work was left behind, whose foreign code may not survive the end of Python."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    if any(not future.done() for future in _left_behind):
-        os._exit(code)
-    sys.exit(code)
+    """Ends this process with an exit code when its work is done, exit handlers included.
+
+    Python's own end would go on to take apart all that a framework has made: seconds on a busy machine, for which a
+    reclaimed node does not wait; and foreign code of a thread that was left behind may not survive it.
+    """
+    atexit._run_exitfuncs()  # noqa: SLF001 (the only way to them)
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except OSError:  # nobody reads, or the disk is full
+        code = code if code else WRITE_FAILED
+    os._exit(code)

@@ -10,7 +10,7 @@ import time
 import pytest
 
 from minigo.config import Config, EvaluateConfig, GameConfig
-from minigo.stopping import STOPPED_EARLY, StopSignals, starting, unless_stopped
+from minigo.stopping import STOPPED_EARLY, WRITE_FAILED, StopSignals, starting, unless_stopped
 from tests.support.match_runs import run_with_networks
 from tests.support.slow_framework import SlowFramework
 from tests.support.waiting import wait_until
@@ -106,11 +106,15 @@ def test_other_programs_keep_their_own_handling():
         assert signal.getsignal(signal.SIGTERM) is before
 
 
-def test_work_that_is_left_behind_keeps_no_process_from_ending_well():
+def test_a_process_ends_with_its_exit_handlers_and_its_output_whatever_work_it_left_behind():
     script = """
-import threading, time
+import atexit, threading, time
 from minigo.stopping import end_process, unless_stopped
-stop = threading.Event()
+class Large:
+    def __del__(self):
+        time.sleep(60)
+stop, large = threading.Event(), Large()
+atexit.register(print, "handled")
 threading.Timer(0.2, stop.set).start()
 print(unless_stopped("sleep", lambda: time.sleep(60), stop))
 print(unless_stopped("add", lambda: 1 + 1, threading.Event()))
@@ -119,8 +123,16 @@ end_process(7)
     began = time.monotonic()
     result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
 
-    assert (result.returncode, result.stdout) == (7, "None\n2\n"), result.stderr
+    assert (result.returncode, result.stdout) == (7, "None\n2\nhandled\n"), result.stderr
     assert time.monotonic() - began < 10
+
+
+def test_output_that_reaches_nobody_is_a_failure():
+    script = "from minigo.stopping import end_process; print('result'); end_process(0)"
+    with open("/dev/full", "w") as full:
+        result = subprocess.run([sys.executable, "-c", script], stdout=full, check=False)
+
+    assert result.returncode == WRITE_FAILED
 
 
 def test_what_the_work_raises_reaches_who_waits_for_it():
