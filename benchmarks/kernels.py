@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from measure import Options, Ratio, Result, config_of, main, yardstick_per_second
 
-from minigo.benchmark import interleaved, null_search_simulations_per_second, playouts_per_second
+from minigo.benchmark import interleaved, playouts_per_second, search_simulations_per_second
 
 SIMULATIONS = (16, 64, 400, 1600)
 
@@ -27,7 +27,7 @@ def run(options: Options) -> Result:
             "playouts/s, 19x19": functools.partial(playouts_per_second, 19),
             **{
                 f"simulations/s, {n} a move": functools.partial(
-                    null_search_simulations_per_second, searches[n], games=options.games
+                    search_simulations_per_second, searches[n], games=options.games
                 )
                 for n in SIMULATIONS
             },

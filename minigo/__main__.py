@@ -62,7 +62,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def run() -> NoReturn:
     """The program: runs this process's command line, and ends with its exit code."""
-    end_process(main())
+    try:
+        code = main()
+    except Exception:  # noqa: BLE001 (a bug: told as Python would)
+        sys.excepthook(*sys.exc_info())
+        code = FAILED
+    end_process(code)
 
 
 def exit_code(error: BaseException) -> int | None:

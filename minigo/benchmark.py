@@ -196,7 +196,7 @@ def run_benchmark(
         course.step(f"random playouts on {n}x{n}, one thread")
         playouts[str(n)] = round(playouts_per_second(n, seconds))
     course.step("search with an evaluator that costs nothing, one thread")
-    null_search = null_search_simulations_per_second(config, seconds)
+    null_search = search_simulations_per_second(config, seconds)
     alone: dict[tuple[Backend, int], float] = {}
     for backend, rows in candidates:
         course.step(f"network alone: {backend}, {rows} rows, {threads} threads")
@@ -332,8 +332,17 @@ def playouts_per_second(board_size: int, seconds: float) -> float:
     return rate(lambda: (count_playouts(board, 1, chunk, limit), chunk)[1], seconds)
 
 
-def null_search_simulations_per_second(config: Config, seconds: float, games: int = SEARCHED_GAMES) -> float:
-    """Tree, rules and features with an evaluator that costs nothing, in one thread, from many positions."""
+def search_simulations_per_second(
+    config: Config, seconds: float, games: int = SEARCHED_GAMES, evaluator: Evaluator | None = None
+) -> float:
+    """Whole searches in one thread, from many positions, that remember nothing.
+
+    Args:
+        config: how to search, and on which board.
+        seconds: how long, at least one search of all games.
+        games: how many are searched together.
+        evaluator: the network; None: one that costs nothing, which leaves tree, rules and features.
+    """
     size = config.game.board_size
     search = Search(config.search, size, games)
     constant = UniformEvaluator().evaluate(_blank_leaves(size, search.trees.batch_size))
@@ -343,8 +352,8 @@ def null_search_simulations_per_second(config: Config, seconds: float, games: in
     def search_all() -> int:
         for game, board in enumerate(boards):
             search.start(game, board, config.search.num_simulations, random)
-        while search.select_leaves().count:
-            search.backup(constant)
+        while (leaves := search.select_leaves()).count:
+            search.backup(constant if evaluator is None else evaluator.evaluate(leaves))
         return games * config.search.num_simulations
 
     return rate(search_all, seconds)

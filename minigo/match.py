@@ -10,6 +10,7 @@ it and each other. A player that breaks down or breaks the rules costs its game,
 import itertools
 import logging
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -30,6 +31,8 @@ from minigo.go.sgf import sgf_from_record
 from minigo.players import MAX_GAMES_TOGETHER, BatchPlayer, Choice, Player, PlayerError, Team
 
 FAILED: Final = "failed"  # the `end` of a game that a player broke; such records are never published
+
+MAX_FAILURES: Final = 3  # games in a row that a member of a team may fail before the others play without it
 
 _log = logging.getLogger(__name__)
 
@@ -134,6 +137,7 @@ def play_games(
         stop: once set, unfinished games are dropped.
     """
     waiting, seats = iter(indices), _seats(player, opponent)
+    failures: Counter[tuple[Player, Player]] = Counter()  # since a game between the two last ended well
     running: list[_Running] = []
     with ThreadPoolExecutor(len(seats)) as pool:  # starts no thread before one is needed
         while stop is None or not stop.is_set():
@@ -144,11 +148,13 @@ def play_games(
             _choose([game for game in running if not game.end], pool, on_moves)
             if stop is not None and stop.is_set():
                 break  # a player may have failed just because it was stopped
-            for game in running:
-                if game.end:
-                    on_game(game.finished(name))
-                    seats.append(game.players)
+            ended = [game for game in running if game.end]
             running = [game for game in running if not game.end]
+            for game in ended:
+                on_game(game.finished(name))
+                failures[game.players] = failures[game.players] + 1 if game.end == FAILED else 0
+                if failures[game.players] < MAX_FAILURES or not (seats or running):
+                    seats.append(game.players)
 
 
 def sgf_from_game(game: MatchGame) -> bytes:

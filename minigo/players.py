@@ -88,10 +88,12 @@ class Team:
     """Players who play as one, each a game of its own: an outside engine has one process for each game that goes on.
 
     Args:
-        members: at least one; it is their owner who made them alike.
+        members: at least one, none of this process; it is their owner who made them alike.
     """
 
     def __init__(self, members: Sequence[Player]) -> None:
+        if not members or any(isinstance(member, BatchPlayer) for member in members):
+            raise ValueError("a team must have members, none of this process, where one plays many games at once")
         self.members = tuple(members)
         self.name = self.members[0].name
 
@@ -385,7 +387,7 @@ def team_from_text(
     try:
         while len(members) < size:
             members.append(player())
-    except PlayerError:
+    except BaseException:
         Team(members).close()
         raise
     return Team(members)

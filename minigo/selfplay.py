@@ -85,7 +85,7 @@ def play_games(
     def locked_next() -> Shard | None:
         with lock:
             shard = None if is_over() else next_shard()
-            return None if is_over() else shard
+            return None if is_over() else shard  # a network may have been loaded meanwhile
 
     def finish(shard: Shard) -> None:
         _publish_timed(run, shard, progress)

@@ -109,6 +109,8 @@ def unless_stopped(name: str, work: Callable[[], _T], stop: threading.Event) -> 
 
     Only for work whose end nobody needs. Raises what the work raises.
     """
+    if stop.is_set():
+        return None
     future = in_background(name, work)
     while not stop.is_set():
         if wait([future], LOOK_SECONDS).done:
@@ -123,9 +125,13 @@ def end_process(code: int) -> NoReturn:
     reclaimed node does not wait; and foreign code of a thread that was left behind may not survive it.
     """
     atexit._run_exitfuncs()  # noqa: SLF001 (the only way to them)
-    try:
-        sys.stdout.flush()
-        sys.stderr.flush()
-    except OSError:  # nobody reads, or the disk is full
-        code = code if code else WRITE_FAILED
+    for stream in (sys.stdout, sys.stderr):
+        if stream is None or stream.closed:
+            continue
+        try:
+            stream.flush()
+        except OSError as error:
+            code = code if code else WRITE_FAILED
+            with contextlib.suppress(OSError):
+                os.write(2, f"minigo: {stream.name}: {error.strerror}\n".encode())
     os._exit(code)

@@ -99,7 +99,8 @@ def test_contract_flags_exist():
         "train": "run",
         "evaluate": "run launcher parallelism worker health_port log_format wait",
         "rate": "run games opponent anchor json",
-        "match": "player opponent games parallel board_size komi rules search.num_simulations opening_plies json",
+        "match": "player opponent games board_size komi rules search.num_simulations opening_plies sgf_dir json "
+        "parallel",
         "gtp": "run network search.num_simulations seconds_per_move resign_threshold override_version",
         "analysis": "run network",
         "dashboard": "run host port export play_token",

@@ -5,6 +5,7 @@ import itertools
 import os
 import shutil
 import threading
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from minigo.config import GameConfig, MatchConfig, SearchConfig
 from minigo.go.position import Position
 from minigo.go.sgf import record_from_sgf
 from minigo.inference.evaluator import HashEvaluator
-from minigo.match import FAILED, MatchGame, MatchResult, play_games, play_match, points_from_record
+from minigo.match import FAILED, MAX_FAILURES, MatchGame, MatchResult, play_games, play_match, points_from_record
 from minigo.players import (
     MAX_GAMES_TOGETHER,
     BatchPlayer,
@@ -362,15 +363,40 @@ def test_members_of_a_team_think_at_the_same_time_each_in_a_game_of_its_own():
     assert [member.new_games for member in members] == [1, 1, 1, 1]
 
 
-def test_a_broken_member_costs_its_own_games_alone(tmp_path):
-    """One of the two dies whenever it is asked for a move."""
+def test_a_member_that_goes_on_failing_is_left_out(tmp_path):
+    """One of the two dies whenever it is asked for a move, long before a game of the other ends."""
     team = Team([GtpPlayer(command_line(tmp_path / answer, answer), GAME) for answer in ("pass", "!die")])
     try:
-        result = play_match(team, search_player(), 8, GAME, MatchConfig(opening_plies=0), 1)
+        result = play_match(team, search_player(), 12, GAME, MatchConfig(opening_plies=0), 1)
     finally:
         team.close()
-    assert 0 < result.score.failed < 8
+    assert result.score.failed == MAX_FAILURES
     assert all("exited with status 3" in game.failure for game in result.games if game.failure)
+    assert processes_with(str(tmp_path)) == []
+
+
+def test_the_last_member_plays_on_however_often_it_fails(tmp_path):
+    team = Team([GtpPlayer(command_line(tmp_path / str(number), "!die"), GAME) for number in range(2)])
+    try:
+        result = play_match(team, PassingPlayer(), 10, GAME, MatchConfig(opening_plies=0), 1)
+    finally:
+        team.close()
+    assert result.score.failed == 10
+
+
+def test_a_match_that_is_stopped_waits_for_no_member_of_a_team(tmp_path):
+    stop, finished = threading.Event(), list[MatchGame]()
+    lines = [command_line(tmp_path / answer, answer) for answer in ("!hang", "pass")]
+    team = Team([GtpPlayer(line, GAME, stop=stop) for line in lines])
+    threading.Timer(1.0, stop.set).start()
+    began = time.monotonic()
+    try:
+        match = MatchConfig(opening_plies=0)
+        play_games(team, ScriptedPlayer(first_legal), range(4), GAME, match, 1, on_game=finished.append, stop=stop)
+    finally:
+        team.close()
+    assert time.monotonic() - began < 10
+    assert not any(game.failure for game in finished)
     assert processes_with(str(tmp_path)) == []
 
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """SIGTERM during a start ends the process there; afterwards it is told to the work."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -127,12 +128,45 @@ end_process(7)
     assert time.monotonic() - began < 10
 
 
-def test_output_that_reaches_nobody_is_a_failure():
+def test_output_that_reaches_nobody_is_a_failure_that_is_told():
     script = "from minigo.stopping import end_process; print('result'); end_process(0)"
+    command = [sys.executable, "-c", script]
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
     with open("/dev/full", "w") as full:
-        result = subprocess.run([sys.executable, "-c", script], stdout=full, check=False)
+        result = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False, env=environment)
 
-    assert result.returncode == WRITE_FAILED
+    assert (result.returncode, result.stderr) == (WRITE_FAILED, "minigo: <stdout>: No space left on device\n")
+
+
+@pytest.mark.parametrize("output", ["None", "open('/dev/null'); sys.stdout.close()"])
+def test_a_process_without_output_ends_well(output):
+    script = f"import sys; from minigo.stopping import end_process; sys.stdout = {output}; end_process(0)"
+    result = subprocess.run([sys.executable, "-c", script], stderr=subprocess.PIPE, text=True, check=False)
+
+    assert (result.returncode, result.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("work", "code", "said"), [("return 5", 5, ""), ("raise KeyError('bug')", 1, "KeyError: 'bug'")]
+)
+def test_the_program_ends_so(work, code, said):
+    script = f"""
+import time
+from minigo import __main__ as program
+class Large:
+    def __del__(self):
+        time.sleep(60)
+def main():
+    {work}
+program.main, large = main, Large()
+program.run()
+"""
+    began = time.monotonic()
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+
+    assert result.returncode == code
+    assert said in result.stderr
+    assert time.monotonic() - began < 10
 
 
 def test_what_the_work_raises_reaches_who_waits_for_it():

@@ -37,7 +37,7 @@ class GtpCommandError(PlayerError):
 
 
 class GtpClient:
-    """One running engine. Use it from one thread, and close it.
+    """One running engine. Use it from one thread at a time, and close it.
 
     Args:
         command: the engine's command line, split as a shell would but run without one, in our environment.

@@ -25,6 +25,7 @@ RUN_DOCUMENT: Final = "run.json"
 CHAMPION_STATE: Final = "state/champion.json"
 HISTORY: Final = "state/history/"
 NETWORK_MARKER: Final = "/network.json"
+"""What `minigo.run_copy` has to know of paths; the rest is in `minigo.run.training`."""
 
 AUDIT_SECONDS: Final = 600.0
 LATEST_HOURS: Final = 3

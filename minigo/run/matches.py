@@ -25,9 +25,8 @@ class Matches:
         """
         stored = self.spec(match)
         if stored is None:  # to create what is there could be refused to who may not replace it
-            stored = self._files.documents.create_first(f"matches/{checked_name(match)}/spec.json", {"spec": spec})[
-                "spec"
-            ]
+            path = f"matches/{checked_name(match)}/spec.json"
+            stored = self._files.documents.create_first(path, {"spec": spec})["spec"]
         if stored != json.loads(json.dumps(spec)):
             raise RunError(f"{self._files.url}/matches/{match} exists with another spec")
 
