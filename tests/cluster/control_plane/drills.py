@@ -284,9 +284,11 @@ def _insist(system: System, method: str, path: str, body: Object, content: str =
 
 
 def _worker(system: System) -> tuple[Node, Pod]:
-    """A self-play pod that has published, and that the API server knows of."""
+    """A self-play pod that has published, while nobody is about to replace one for an earlier failure."""
 
     def found() -> list[tuple[Node, Pod]]:
+        if not system.is_whole("selfplay"):
+            return []
         published = {_worker_uid(write.name) for write in system.writes(0.0, "games/")}
         at_work = [(node, pod) for node, pod in system.pods("selfplay") if node.is_reachable and not pod.is_stopping]
         return [(node, pod) for node, pod in at_work if pod.uid.partition("-")[0] in published]
