@@ -285,16 +285,19 @@ def _insist(system: System, method: str, path: str, body: Object, content: str =
 
 def _worker(system: System) -> tuple[Node, Pod]:
     """A self-play pod that has published, while nobody is about to replace one for an earlier failure."""
+    found: list[
+        tuple[Node, Pod]
+    ] = []  # kept from the look that succeeded: the next may meet an API server that is down
 
-    def found() -> list[tuple[Node, Pod]]:
-        if not system.is_whole("selfplay"):
-            return []
-        published = {_worker_uid(write.name) for write in system.writes(0.0, "games/")}
-        at_work = [(node, pod) for node, pod in system.pods("selfplay") if node.is_reachable and not pod.is_stopping]
-        return [(node, pod) for node, pod in at_work if pod.uid.partition("-")[0] in published]
+    def look() -> bool:
+        if system.is_whole("selfplay"):
+            published = {_worker_uid(write.name) for write in system.writes(0.0, "games/")}
+            pods = [(node, pod) for node, pod in system.pods("selfplay") if node.is_reachable and not pod.is_stopping]
+            found[:] = [(node, pod) for node, pod in pods if pod.uid.partition("-")[0] in published]
+        return bool(found)
 
-    system.wait(found, LIMIT_SECONDS, "a self-play pod that has published")
-    return found()[0]
+    system.wait(look, LIMIT_SECONDS, "a self-play pod that has published")
+    return found[0]
 
 
 def _workers(system: System) -> set[str]:
