@@ -10,6 +10,7 @@ References: van der Werf et al. 2003 (5x5), Li Zhe 2015 (7x7, not a proof).
 """
 
 import argparse
+import functools
 import json
 import sys
 from collections.abc import Sequence
@@ -101,7 +102,7 @@ def _recency(path: str) -> tuple[bool, str]:
 
 def play_as_black(config: Config, network: str, gnugo: str, count: int) -> list[MatchGame]:
     """The games. The network's moves are sampled for a while, so that games differ."""
-    from minigo.players import Player, Team, team_from_text
+    from minigo.players import Player, Team, player_from_text
 
     start_framework(config.machine.backend)
     load, games = evaluator_loader(config), list[MatchGame]()
@@ -114,7 +115,8 @@ def play_as_black(config: Config, network: str, gnugo: str, count: int) -> list[
     try:
         for text in (network, gnugo):
             kind = {"game": config.game, "search": config.search, "match": config.match}
-            sides.append(team_from_text(text, ENGINES, **kind, load_evaluator=load))  # type: ignore[arg-type]
+            make = functools.partial(player_from_text, text, **kind, load_evaluator=load)
+            sides.append(Team.of(make, ENGINES))
         indices = range(0, 2 * count, 2)  # even: the network has Black
         play_games(sides[0], sides[1], indices, config.game, config.match, config.seed, on_game=finish)
     finally:

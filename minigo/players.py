@@ -38,7 +38,6 @@ __all__ = [
     "leaves_of",
     "match_search",
     "player_from_text",
-    "team_from_text",
 ]
 
 MAX_GAMES_TOGETHER: Final = 64
@@ -96,6 +95,21 @@ class Team:
             raise ValueError("a team must have members, none of this process, where one plays many games at once")
         self.members = tuple(members)
         self.name = self.members[0].name
+
+    @classmethod
+    def of(cls, make: Callable[[], Player], size: int) -> "Player | Team":
+        """What `make` makes, if that is a player of this process; else a team of `size` such players."""
+        first = make()
+        if isinstance(first, BatchPlayer):
+            return first
+        members = [first]
+        try:
+            while len(members) < size:
+                members.append(make())
+        except BaseException:
+            cls(members).close()
+            raise
+        return cls(members)
 
     def close(self) -> None:
         """Closes all members."""
@@ -360,37 +374,6 @@ def player_from_text(
     if not text:
         raise PlayerError("a player must be random, policy:FOLDER, gtp:COMMAND LINE, or a folder; got nothing")
     return SearchPlayer(load_evaluator(text), config, seed=seed)
-
-
-def team_from_text(
-    text: str,
-    size: int,
-    *,
-    game: GameConfig,
-    search: SearchConfig,
-    match: MatchConfig,
-    load_evaluator: Callable[[str], Evaluator],
-    seed: int = 0,
-    stop: threading.Event | None = None,
-) -> Player | Team:
-    """As `player_from_text`; an outside engine becomes a team of `size` processes, so that many games go on at once."""
-
-    def player() -> Player:
-        return player_from_text(
-            text, game=game, search=search, match=match, load_evaluator=load_evaluator, seed=seed, stop=stop
-        )
-
-    first = player()
-    if isinstance(first, BatchPlayer):
-        return first
-    members = [first]
-    try:
-        while len(members) < size:
-            members.append(player())
-    except BaseException:
-        Team(members).close()
-        raise
-    return Team(members)
 
 
 def match_search(search: SearchConfig, match: MatchConfig) -> SearchConfig:

@@ -392,7 +392,7 @@ def test_a_match_that_is_stopped_waits_for_no_member_of_a_team(tmp_path):
     began = time.monotonic()
     try:
         match = MatchConfig(opening_plies=0)
-        play_games(team, ScriptedPlayer(first_legal), range(4), GAME, match, 1, on_game=finished.append, stop=stop)
+        play_games(team, search_player(), range(4), GAME, match, 1, on_game=finished.append, stop=stop)
     finally:
         team.close()
     assert time.monotonic() - began < 10

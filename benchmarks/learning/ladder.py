@@ -7,6 +7,7 @@ match; a part that is there is not played again. Start at `measure_study`.
 """
 
 import dataclasses
+import functools
 import importlib
 import os
 import sys
@@ -25,7 +26,7 @@ from benchmarks.learning.study import BASE, StudyError, Workplace
 from minigo.config import Config
 from minigo.inference.evaluator import Evaluator
 from minigo.match import MatchGame, derived_seed, play_games
-from minigo.players import Player, Team, team_from_text
+from minigo.players import Player, Team, player_from_text
 from minigo.run import Run
 from ratings.anchors import GNUGO, gnugo_player
 
@@ -143,7 +144,8 @@ def measure_study(place: Workplace, stop: threading.Event, threads: int = 0) -> 
         try:
             for text in texts:
                 kind = {"game": config.game, "search": config.search, "match": config.match}
-                sides.append(team_from_text(text, ENGINES, **kind, load_evaluator=load, stop=stop))  # type: ignore[arg-type]
+                make = functools.partial(player_from_text, text, **kind, load_evaluator=load, stop=stop)
+                sides.append(Team.of(make, ENGINES))
             games = _play(sides[0], sides[1], part, config, stop)
         finally:
             for side in sides:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The commands that play: `match` between any two players, and `gtp` for graphical programs."""
 
+import functools
 import json
 from pathlib import Path
 from threading import Event
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from minigo.engines.thinking import Thinking
     from minigo.inference.process import LastingEvaluator
     from minigo.match import MatchResult
-    from minigo.players import Player, Team
+    from minigo.players import Player
 
 MAX_BATCH_ROWS: Final = 32  # of one game's search
 PLAYERS = """A PLAYER is a network's folder, a run (its champion plays), "random", "policy:FOLDER" (the
@@ -51,7 +52,7 @@ def _define_match(values: FlagValues) -> None:
 
 def _match(values: FlagValues, stop: Event) -> int:
     from minigo.match import play_match
-    from minigo.players import team_from_text
+    from minigo.players import Team, player_from_text
     from minigo.status import StatusDisplay
 
     texts = [required(values, name) for name in ("player", "opponent")]
@@ -65,18 +66,17 @@ def _match(values: FlagValues, stop: Event) -> int:
 
     try:
         for number, text in enumerate(texts):
-            players.append(
-                team_from_text(
-                    text,
-                    values.parallel,
-                    game=config.game,
-                    search=config.search,
-                    match=config.match,
-                    load_evaluator=load,
-                    seed=config.seed + number,
-                    stop=stop,
-                )
+            make = functools.partial(
+                player_from_text,
+                text,
+                game=config.game,
+                search=config.search,
+                match=config.match,
+                load_evaluator=load,
+                seed=config.seed + number,
+                stop=stop,
             )
+            players.append(Team.of(make, values.parallel))
         with StatusDisplay(describe, lambda _: None):
             result = play_match(
                 players[0],

@@ -39,7 +39,7 @@ class Training:
 
     def state(self) -> TrainerState | None:
         """How far training has come, or None before any trainer started."""
-        document, version = self._files.documents.read("state/trainer.json")
+        document, version = self._files.documents.read(TRAINER_STATE)
         if document is None:
             return None
         fields = {spec.name: document[spec.name] for spec in dataclasses.fields(TrainerState)[:-1]}
@@ -115,7 +115,7 @@ class Training:
         document = dataclasses.asdict(state)
         del document["version"]
         version = self._files.documents.move(
-            "state/trainer.json", document, expected.version if expected is not None else None
+            TRAINER_STATE, document, expected.version if expected is not None else None
         )
         return dataclasses.replace(state, version=version)
 
@@ -135,14 +135,14 @@ class Training:
         return self._manifests[path]
 
     def _write_checkpoint(self, state: TrainerState, files: dict[str, bytes]) -> str:
-        folder = f"checkpoints/{state.step:010d}-e{state.epoch:06d}-{_files_digest(files)}"
+        folder = f"{CHECKPOINTS}{state.step:010d}-e{state.epoch:06d}-{_files_digest(files)}"
         for name, data in files.items():
             self._files.storage.create(f"{folder}/{checked_name(name)}", data)
         return folder
 
     def _prune_checkpoints(self, oldest_kept: str) -> None:
         # Names sort by step and epoch: what another trainer is writing now sorts later, and stays.
-        for path in list(self._files.storage.list("checkpoints/")):
+        for path in list(self._files.storage.list(CHECKPOINTS)):
             if path < oldest_kept:
                 self._files.storage.delete(path)
 
