@@ -18,11 +18,12 @@ from measure import Options, Ratio, Result, config_of, main
 
 from cc_kernels.playouts import random_game
 from minigo.anytime import AnytimeSearch, RootOptions
-from minigo.benchmark import bare_evaluations_per_second, load_backends, wanted_backends, with_batch
+from minigo.benchmark import load_backends, wanted_backends
 from minigo.config import Config
 from minigo.go.position import Position
 from minigo.inference.evaluator import Evaluation, Leaves
 from minigo.inference.parallel import ParallelEvaluator
+from minigo.measures import bare_evaluations_per_second, with_batch
 from minigo.network.network import Network
 from minigo.selfplay import num_threads
 

@@ -10,7 +10,8 @@ import functools
 
 from measure import Options, Ratio, Result, config_of, flops_per_evaluation, main, peak_flops
 
-from minigo.benchmark import Backend, bare_evaluations_per_second, interleaved, load_backends, wanted_backends
+from minigo.benchmark import Backend, load_backends, wanted_backends
+from minigo.measures import bare_evaluations_per_second, interleaved
 from minigo.network.network import Network
 from minigo.selfplay import num_threads
 

@@ -13,15 +13,8 @@ import functools
 
 from measure import Options, Ratio, Result, config_of, main
 
-from minigo.benchmark import (
-    Backend,
-    SelfPlay,
-    bare_evaluations_per_second,
-    interleaved,
-    load_backends,
-    wanted_backends,
-    with_batch,
-)
+from minigo.benchmark import Backend, load_backends, wanted_backends
+from minigo.measures import SelfPlay, bare_evaluations_per_second, interleaved, with_batch
 from minigo.network.network import Network
 from minigo.selfplay import num_threads
 

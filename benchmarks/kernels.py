@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from measure import Options, Ratio, Result, config_of, main, yardstick_per_second
 
-from minigo.benchmark import interleaved, playouts_per_second, search_simulations_per_second
+from minigo.measures import interleaved, playouts_per_second, search_simulations_per_second
 
 SIMULATIONS = (16, 64, 400, 1600)
 

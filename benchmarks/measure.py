@@ -24,7 +24,7 @@ from minigo.config import Config, NetworkConfig
 from minigo.inference.quiet import start_tensorflow
 
 start_tensorflow()  # before a script imports it, so that it does not greet
-from minigo.benchmark import rate  # noqa: E402
+from minigo.measures import rate  # noqa: E402
 
 SECONDS: Final = 3.0
 ROUNDS: Final = 5

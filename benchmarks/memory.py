@@ -32,7 +32,8 @@ def run(options: Options) -> Result:
 
 
 def _games(options: Options) -> Result:
-    from minigo.benchmark import SelfPlay, bare_evaluations_per_second, load_backends, wanted_backends
+    from minigo.benchmark import load_backends, wanted_backends
+    from minigo.measures import SelfPlay, bare_evaluations_per_second
     from minigo.network.network import Network
     from minigo.selfplay import num_threads
 

@@ -20,21 +20,19 @@ from dataclasses import replace
 
 from measure import Options, Ratio, Result, config_of, main
 
-from minigo.benchmark import (
-    Backend,
-    SelfPlay,
-    bare_evaluations_per_second,
-    interleaved,
-    load_backends,
-    median_span,
-    search_simulations_per_second,
-    wanted_backends,
-    with_batch,
-)
+from minigo.benchmark import Backend, load_backends, wanted_backends
 from minigo.config import Config
 from minigo.data.shards import read_shard
 from minigo.gamepool import Progress, Shard, new_shard
 from minigo.inference.evaluator import Evaluator
+from minigo.measures import (
+    SelfPlay,
+    bare_evaluations_per_second,
+    interleaved,
+    median_span,
+    search_simulations_per_second,
+    with_batch,
+)
 from minigo.network.network import Network
 from minigo.run import Run
 from minigo.selfplay import new_cache, num_threads, play_games

@@ -9,10 +9,10 @@ import dataclasses
 import numpy as np
 from measure import Options, Ratio, Result, config_of, flops_per_evaluation, main, peak_flops
 
-from minigo.benchmark import interleaved, random_window, rate
 from minigo.config import Config
 from minigo.data.examples import ExampleStream
 from minigo.data.window import Window
+from minigo.measures import interleaved, random_window, rate
 from minigo.network.network import Network
 from minigo.network.precision import settled_precision
 from minigo.network.trainer import Trainer

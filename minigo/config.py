@@ -170,6 +170,9 @@ class TrainConfig(Section):
     window_min: int = option(20_000, "positions in the training window before it grows", low=1)
     window_exponent: float = option(0.7, "the window grows with this power of all positions", low=0.0, high=1.0)
     window_growth: float = option(0.4, "slope of the window's growth where it starts", low=0.0, high=10.0)
+    untargeted_positions: int = option(
+        8, "at most so many positions of a game without policy targets, as random games are, are trained on", low=1
+    )
     value_from_search: float = option(
         0.4, "share of the value target that is the search's value, not the result", low=0.0, high=1.0
     )

@@ -233,7 +233,7 @@ class _Session:
                 break
             for records in self.read_games([path]).values():
                 shards.append(records)
-                positions += sum(len(trainable_plies(record)) for record in records)
+                positions += sum(len(trainable_plies(record, self._config.train)) for record in records)
         before = max(0, self._state.positions_seen - positions)
         window = Window(self._config.game, self._config.train, positions_seen=before)
         window.add([record for records in reversed(shards) for record in records])

@@ -9,9 +9,10 @@ import time
 import pytest
 
 from minigo import benchmark
-from minigo.benchmark import Backend, SelfPlay, Span, interleaved, median_span, searches_per_game
+from minigo.benchmark import Backend
 from minigo.config import Config, GameConfig, MachineConfig, NetworkConfig, SelfPlayConfig, TrainConfig
 from minigo.inference.evaluator import HashEvaluator
+from minigo.measures import SelfPlay, Span, interleaved, median_span, searches_per_game
 
 TINY = Config(
     game=GameConfig(board_size=4, komi=0.5),

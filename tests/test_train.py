@@ -289,7 +289,7 @@ def test_a_resumed_trainer_goes_on_as_the_first_would_have(tmp_path: Path) -> No
 def test_the_steps_follow_from_the_new_positions(run: Run) -> None:
     paths = publish_games(run, 0, 1)
     records = [record for path in paths for record in read_shard(run.read(path))[1]]
-    positions = sum(len(trainable_plies(record)) for record in records)
+    positions = sum(len(trainable_plies(record, run.config.train)) for record in records)
     train(run)
 
     (row,) = run.telemetry.metrics("train")

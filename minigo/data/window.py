@@ -5,6 +5,7 @@ It holds moves and targets, never planes. What an example looks like is the busi
 """
 
 import math
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -29,11 +30,17 @@ def window_size(positions_seen: int, config: TrainConfig) -> int:
     return int(minimum * (1 + config.window_growth * grown))
 
 
-def trainable_plies(record: GameRecord) -> NDArray[np.int32]:
-    """[P] the positions of a game to train on: those with a policy target, or all if there is none."""
+def trainable_plies(record: GameRecord, config: TrainConfig) -> NDArray[np.int32]:
+    """[P] the positions of a game to train on: those with a policy target; if there is none, a few by chance.
+
+    Without targets the result is all there is to learn, and a game has one: many games with few positions each teach
+    more than few with many. The same game always gives the same positions.
+    """
     if len(record.target_plies):
         return record.target_plies.astype(np.int32)
-    return np.arange(record.num_moves, dtype=np.int32)
+    rng = np.random.default_rng(zlib.crc32(record.game_id.encode()))
+    count = min(config.untargeted_positions, record.num_moves)
+    return np.sort(rng.choice(record.num_moves, count, replace=False)).astype(np.int32)
 
 
 @dataclass(frozen=True)
@@ -65,9 +72,9 @@ class Games:
     policies: NDArray[np.uint16]
 
     @classmethod
-    def from_records(cls, records: Sequence[GameRecord], board_size: int) -> "Games":
+    def from_records(cls, records: Sequence[GameRecord], board_size: int, config: TrainConfig) -> "Games":
         """The columns of checked records."""
-        plies = [trainable_plies(record) for record in records]
+        plies = [trainable_plies(record, config) for record in records]
         has_policy = [np.full(len(p), len(r.target_plies) > 0) for r, p in zip(records, plies, strict=True)]
         values = [record.root_values[p] for record, p in zip(records, plies, strict=True)]
         area = [final_area(record) for record in records]
@@ -105,7 +112,7 @@ class Window:
 
     Args:
         game: board size and rules of all games; their komi may differ.
-        config: the window's growth.
+        config: the window's growth, and what of a game is trained on.
         positions_seen: positions that entered before, when a run resumes.
     """
 
@@ -113,7 +120,7 @@ class Window:
         self.game = game
         self.positions_seen = positions_seen
         self._config = config
-        self._set(Games.from_records([], game.board_size))
+        self._set(Games.from_records([], game.board_size, config))
 
     @property
     def num_games(self) -> int:
@@ -141,7 +148,7 @@ class Window:
                 raise ValueError(f"game {record.game_id} must have board size and rules {mine}, got {theirs}")
             if record.end == "resign":
                 raise ValueError(f"game {record.game_id} was resigned: it has no score to train on")
-        new = Games.from_records(records, self.game.board_size)
+        new = Games.from_records(records, self.game.board_size, self._config)
         self.positions_seen += len(new.plies)
         self._set(self.games.joined_with(new))
         size = window_size(self.positions_seen, self._config)

@@ -11,7 +11,7 @@ from minigo.go.record import GameRecord
 from tests.support.records import random_record, record_of
 
 GAME = GameConfig(board_size=5)
-ROOMY = TrainConfig(window_min=100_000)
+ROOMY = TrainConfig(window_min=100_000, untargeted_positions=1000)
 
 
 def record(seed: int) -> GameRecord:
@@ -38,9 +38,18 @@ def test_a_window_with_exponent_zero_grows_as_the_logarithm() -> None:
     assert window_size(round(1000 * np.e**2), config) == pytest.approx(2000, abs=2)
 
 
-def test_positions_with_a_policy_target_are_trained_on_or_all_if_there_is_none() -> None:
-    assert trainable_plies(record(1)).tolist() == record(1).target_plies.tolist()
-    assert trainable_plies(without_targets(1)).tolist() == list(range(record(1).num_moves))
+def test_positions_with_a_policy_target_are_trained_on() -> None:
+    assert trainable_plies(record(1), ROOMY).tolist() == record(1).target_plies.tolist()
+
+
+def test_without_targets_a_few_positions_are_trained_on_always_the_same() -> None:
+    games = [without_targets(seed) for seed in range(200)]
+    few = [trainable_plies(game, TrainConfig(untargeted_positions=3)).tolist() for game in games]
+
+    assert few == [trainable_plies(game, TrainConfig(untargeted_positions=3)).tolist() for game in games]
+    assert all(plies == sorted(set(plies)) and len(plies) == 3 for plies in few)
+    assert {ply for plies in few for ply in plies} == set(range(max(game.num_moves for game in games)))
+    assert trainable_plies(games[0], ROOMY).tolist() == list(range(games[0].num_moves))
 
 
 def test_columns_hold_what_the_records_say() -> None:
@@ -54,7 +63,7 @@ def test_columns_hold_what_the_records_say() -> None:
         start, end = window.starts[game], window.starts[game + 1]
         np.testing.assert_array_equal(games.moves[start:end], expected.moves)
         mine = window.position_games == game
-        np.testing.assert_array_equal(games.plies[mine], trainable_plies(expected))
+        np.testing.assert_array_equal(games.plies[mine], trainable_plies(expected, ROOMY))
         np.testing.assert_array_equal(games.root_values[mine], expected.root_values[games.plies[mine]])
         assert games.komi[game] == expected.komi
         assert games.score_for_black[game] == np.float32(expected.score_for_black)
@@ -66,12 +75,12 @@ def test_columns_hold_what_the_records_say() -> None:
 @pytest.mark.parametrize("size", range(50, 80))
 def test_the_oldest_games_leave_and_the_rest_stays_as_it_was(size: int) -> None:
     records = [without_targets(seed) if seed % 3 == 0 else record(seed) for seed in range(30)]
-    config = TrainConfig(window_min=size, window_growth=0.0)
+    config = dataclasses.replace(ROOMY, window_min=size, window_growth=0.0)
     window, rest = Window(GAME, config), Window(GAME, ROOMY)
     for start in range(0, 30, 5):
         window.add(records[start : start + 5])
 
-    lengths = [len(trainable_plies(played)) for played in records]
+    lengths = [len(trainable_plies(played, ROOMY)) for played in records]
     kept = max(count for count in range(31) if sum(lengths[30 - count :]) <= size)
     rest.add(records[30 - kept :])
     assert 0 < kept < 30
