@@ -26,10 +26,10 @@ from minigo.data.shards import RANDOM_PLAYOUTS, ShardError, ShardHeader, read_sh
 from minigo.data.window import Window, trainable_plies, window_size
 from minigo.go.record import GameRecord
 from minigo.heartbeats import Heartbeats
-from minigo.network.network import Network
+from minigo.network.network import Network, NetworkError
 from minigo.network.precision import settled_precision
 from minigo.network.trainer import Trainer, learning_rate
-from minigo.run import Run, TrainerState, shard_stem
+from minigo.run import Run, RunError, TrainerState, shard_stem
 from minigo.watch import TrainingWatch
 
 HOLDOUT_EXAMPLES: Final = 2048
@@ -50,10 +50,18 @@ class RunTrainer:
         run: where games come from and networks go.
         trainer: what takes the steps; tests have one that costs nothing.
         beat: called before each step, and before each shard is read.
+        first: weights and info of the network that the run begins with; None: one that knows nothing.
     """
 
-    def __init__(self, run: Run, trainer: type[Trainer] = Trainer, beat: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        run: Run,
+        trainer: type[Trainer] = Trainer,
+        beat: Callable[[], None] = lambda: None,
+        first: tuple[bytes, dict[str, Any]] | None = None,
+    ) -> None:
         self._run = run
+        self._first = first
         self._beat = beat
         self._config = run.config
         self._trainer = trainer
@@ -63,13 +71,35 @@ class RunTrainer:
         _publish_candidate(run)
 
     def publish_first_network(self) -> str:
-        """Publishes the network that knows nothing yet, unless the run has networks; the first one's name."""
+        """Publishes the network that the run begins with, unless it has networks; the first one's name.
+
+        Raises:
+            RunError: the run began with another network than it is now said to begin with.
+            NetworkError: that network is none of this program, or not of the run's shape.
+        """
         networks = self._run.networks()
         if networks:
+            self._check_began_with(networks[0])
             return networks[0]
-        network = Network.create(self._config.network, seed=self._config.seed)
         origin = {"parent": None, "step": 0, "positions_seen": 0, "games_seen": 0, "examples_seen": 0}
+        if self._first is None:
+            network = Network.create(self._config.network, seed=self._config.seed)
+        else:
+            network = Network.from_bytes(*self._first)
+            origin["copy_of"] = {name: network.info.get(name) for name in ("name", "config_sha256", "weights_sha256")}
+        if network.config != self._config.network:
+            raise NetworkError(f"the first network must be {self._config.network}, got {network.config}")
         return self._run.publish_network(network.to_bytes(), {**origin, **_origin(self._config, network)})
+
+    def _check_began_with(self, name: str) -> None:
+        if self._first is None:
+            return
+        began, asked = self._run.network_info(name)["weights_sha256"], self._first[1]["weights_sha256"]
+        if began != asked:
+            raise RunError(
+                f"{self._run.url} began with network {began:.12}…, not with {asked:.12}…: "
+                "leave --first_network out to go on with it"
+            )
 
     def new_shards(self) -> list[str]:
         """Paths of the shards that training has not consumed and that are not in quarantine, sorted."""
@@ -336,6 +366,7 @@ def train_worker(
     *,
     poll_seconds: float = POLL_SECONDS,
     beat: Callable[[str], None] = lambda _: None,
+    first: tuple[bytes, dict[str, Any]] | None = None,
 ) -> None:
     """Follows a run: waits for games, trains on them, publishes candidates, until it is stopped.
 
@@ -344,6 +375,7 @@ def train_worker(
         stop: ends it after the step it is at; what it learned since the last commit is dropped.
         poll_seconds: how often it looks for games.
         beat: told what it does, whenever it has got on with it.
+        first: the network that a new run begins with, as `RunTrainer` takes it.
 
     Raises:
         StaleError: another trainer has taken over.
@@ -358,7 +390,7 @@ def train_worker(
         return {"elapsed_seconds": round(elapsed(), 1)}
 
     with Heartbeats(run, WORKER, "train", details, beat) as say:
-        trainer = RunTrainer(run, beat=lambda: say("training"))
+        trainer = RunTrainer(run, beat=lambda: say("training"), first=first)
         trainer.publish_first_network()
         while not stop.is_set():
             have, needed = len(trainer.new_shards()), _shards_needed(run)

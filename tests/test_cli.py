@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The command line as a person or script meets it: help, exit codes, streams, signals."""
 
+import dataclasses
 import importlib
 import json
 import os
@@ -19,7 +20,7 @@ from minigo import commands, flags
 from minigo.child import child_module
 from minigo.commands.common import open_run
 from minigo.commands.learning import LOOP
-from minigo.config import Config, ConfigError, GameConfig
+from minigo.config import Config, ConfigError, GameConfig, NetworkConfig
 from minigo.documents import CorruptError, RunError, StaleError
 from minigo.run import Run
 from minigo.storage import StorageError, Unavailable
@@ -185,6 +186,29 @@ def test_a_changed_learning_setting_is_refused_on_resume(capsys, tmp_path):
 
     assert code == 1
     assert "network.blocks" in err
+
+
+def test_a_first_network_of_another_shape_is_refused_before_there_is_a_run(capsys, tmp_path):
+    small = Run.create(str(tmp_path / "small"), Config(network=NetworkConfig(blocks=1, channels=8)))
+    small.publish_network(b"weights", {"network": dataclasses.asdict(small.config.network)})
+    first = f"--first_network={small.network_path('000000')}"
+
+    code, _, err = answer(capsys, "loop", f"--run={tmp_path / 'new'}", first)
+
+    assert code == 2
+    assert "another shape" in err
+    assert "add --network.blocks=1 --network.channels=8" in err
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_first_network_that_is_not_there_is_told_before_there_is_a_run(capsys, tmp_path):
+    without = Run.create(str(tmp_path / "small"), Config())
+
+    code, _, err = answer(capsys, "loop", f"--run={tmp_path / 'new'}", f"--first_network={without.url}")
+
+    assert code == 1
+    assert "has no champion yet" in err
+    assert not (tmp_path / "new").exists()
 
 
 def test_resuming_keeps_the_stored_settings_and_takes_new_machine_settings(tmp_path):

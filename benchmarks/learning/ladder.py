@@ -93,14 +93,17 @@ def ladder(place: Workplace) -> dict[str, str]:
 
 
 def match_config(place: Workplace) -> Config:
-    """What measuring games are played with: the base's config under strict rules, and the study's simulations."""
+    """What measuring games are played with: the base's config under strict rules, and the study's simulations.
+
+    The random opening makes the games differ; from there on each plays the best it knows.
+    """
     study = place.study
     config = Run.open(str(place.run_path(BASE, study.seeds[0]))).config
     return dataclasses.replace(
         config,
         game=dataclasses.replace(config.game, rules=RULES),
         search=dataclasses.replace(config.search, num_simulations=study.simulations),
-        match=dataclasses.replace(config.match, opening_plies=study.opening_plies),
+        match=dataclasses.replace(config.match, opening_plies=study.opening_plies, temperature=0.0),
     )
 
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What several commands share: the flags of a run, opening it, and loading its networks."""
 
+import dataclasses
 import functools
 import json
 import os
@@ -48,7 +49,45 @@ def open_run(values: FlagValues, *, create: bool) -> "Run":
     url = required(values, "run")
     stored = Run.open(url).config if not create or is_run(url) else Config()
     keep = "keep_settings" in values and values.keep_settings
-    return Run.create_or_resume(url, resolve_config(values, stored), _versions(), keep_settings=keep)
+    config = resolve_config(values, stored)
+    _check_first_network(values, config)
+    return Run.create_or_resume(url, config, _versions(), keep_settings=keep)
+
+
+def define_first_network(values: FlagValues) -> None:
+    """Defines --first_network."""
+    DEFINE_string(
+        "first_network",
+        None,
+        "generation 0 is a copy of this network (its folder, or a run: its champion), of whatever board size, instead "
+        "of one that knows nothing; --selfplay.random_games=0 then spares it the games of chance",
+        flag_values=values,
+    )
+
+
+def first_network(values: FlagValues) -> "tuple[bytes, dict[str, Any]] | None":
+    """Weights and info of the network that --first_network names, None without the flag.
+
+    Raises:
+        RunError, CorruptError: there is no such network, or it is damaged.
+    """
+    if "first_network" not in values or not values.first_network:
+        return None
+    from minigo.run import read_network
+
+    return read_network(_network_url(values.first_network))
+
+
+def _check_first_network(values: FlagValues, config: Config) -> None:
+    """Raises UsageError if the first network is of another shape than the run's, before there is a run."""
+    first = first_network(values)
+    shape = dataclasses.asdict(config.network)
+    theirs = {name: first[1].get("network", {}).get(name) for name in shape} if first is not None else shape
+    if theirs != shape:
+        flags = " ".join(f"--network.{name}={theirs[name]}" for name in shape if theirs[name] != shape[name])
+        raise UsageError(
+            f"--first_network={values.first_network} has another shape than the run's networks: add {flags}"
+        )
 
 
 def _versions() -> dict[str, Any]:
@@ -83,18 +122,24 @@ def evaluator_loader(config: Config) -> "Callable[[str], Evaluator]":
         network, game = Network.from_bytes(*read_network(url)), config.game
         return load_evaluator(network, config.machine, game.board_size, komi=game.komi)
 
-    def load(url: str) -> "Evaluator":
-        from minigo.run import Run, RunError, is_run
+    return lambda url: load_network(_network_url(url))
 
-        if not is_run(url):
-            return load_network(url)
-        run = Run.open(url)
-        champion = run.champion()
-        if champion is None:
-            raise RunError(f"{url} has no champion yet")
-        return load_network(run.network_path(champion.network))
 
-    return load
+def _network_url(url: str) -> str:
+    """The folder of the network that a person means: itself, or that of a run's champion.
+
+    Raises:
+        RunError: the run has no champion.
+    """
+    from minigo.run import Run, RunError, is_run
+
+    if not is_run(url):
+        return url
+    run = Run.open(url)
+    champion = run.champion()
+    if champion is None:
+        raise RunError(f"{url} has no champion yet")
+    return run.network_path(champion.network)
 
 
 def starting_loader(load: "Callable[[str], Evaluator]") -> "Callable[[str], Evaluator]":

@@ -7,7 +7,7 @@ from typing import Any
 
 from absl.flags import DEFINE_boolean, DEFINE_integer, FlagValues
 
-from minigo.commands.common import define_run, evaluator_loader, open_run
+from minigo.commands.common import define_first_network, define_run, evaluator_loader, first_network, open_run
 from minigo.commands.dashboard import DEFAULT_PORT, loop_dashboard
 from minigo.commands.role import define_role, patient_loader, role, wait_for
 from minigo.flags import Command
@@ -16,6 +16,7 @@ from minigo.stopping import starting
 
 def _define_loop(values: FlagValues) -> None:
     define_run(values)
+    define_first_network(values)
     DEFINE_integer(
         "dashboard_port",
         DEFAULT_PORT,
@@ -42,7 +43,7 @@ def _loop(values: FlagValues, stop: Event) -> int:
     load_evaluator = evaluator_loader(run.config)
     services = Services(
         load_evaluator=load_evaluator,
-        trainer=RunTrainer(run),
+        trainer=RunTrainer(run, first=first_network(values)),
         rate=lambda run: {name: rating.elo for name, rating in rate_networks(run).items()},
         report=write_report,
         play_rating_games=ChampionAgainstGnuGo(load_evaluator).play,
@@ -63,6 +64,8 @@ LOOP = Command(
 
     A run is a folder. The same command resumes it after Ctrl-C, a crash or a power cut. Its learning
     settings are fixed when it starts; --machine.* settings, --minutes and --generations may change.
+    Networks know no board size, so a run may go on from what another learned on a smaller board
+    (--first_network).
 
     Where GNU Go is installed, each champion plays a few games against it in the meantime
     (--loop.rating_games), so that its rating does not rest on its own family alone.""",
@@ -70,6 +73,7 @@ LOOP = Command(
         "minigo loop --preset=demo --run=runs/demo          # 5x5, four minutes on two cores",
         "minigo loop --preset=9x9-cpu --run=runs/9x9 --minutes=120",
         "minigo loop --run=runs/9x9                         # resumes",
+        "minigo loop --run=runs/13x13 --first_network=runs/9x9 --game.board_size=13 --selfplay.random_games=0",
     ),
     define=_define_loop,
     run=_loop,
@@ -164,6 +168,7 @@ SELFPLAY = Command(
 
 def _define_train(values: FlagValues) -> None:
     define_role(values, worker="trainer")
+    define_first_network(values)
     DEFINE_boolean(
         "keep_settings",
         False,
@@ -183,7 +188,7 @@ def _train(values: FlagValues, stop: Event) -> int:
             start_framework(machine.backend, machine.threads)
             from minigo.train import train_worker
 
-        train_worker(trainer.run, stop, beat=trainer.health.beat)
+        train_worker(trainer.run, stop, beat=trainer.health.beat, first=first_network(values))
     return 0
 
 
