@@ -30,8 +30,10 @@ RUN python3 -m venv /opt/minigo \
     && useradd --uid 10001 --create-home minigo \
     && mkdir /runs \
     && chown minigo /runs
-# The root file system may be mounted read-only: what programs write by themselves goes to /tmp.
+# The root file system may be mounted read-only: what programs write by themselves goes to /tmp. GKE mounts the driver of
+# an NVIDIA GPU where no loader looks by itself.
 ENV PATH=/opt/minigo/bin:$PATH \
+    LD_LIBRARY_PATH=/usr/local/nvidia/lib64 \
     HOME=/tmp \
     MPLCONFIGDIR=/tmp/matplotlib \
     PYTHONUNBUFFERED=1

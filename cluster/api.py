@@ -220,6 +220,13 @@ class Cluster:
         return ClusterError(f"{self.url} answers {status}: {' '.join(str(reason).split())}{advice}", status)
 
 
+def check_kind(item: Object) -> None:
+    """Raises ClusterError unless objects of this kind can be applied."""
+    if item["kind"] not in _PATHS:
+        known = ", ".join(_PATHS)
+        raise ClusterError(f"{item['kind']} {_name(item)}: not one of {known}; kubectl apply -k takes all kinds")
+
+
 def _path(kind: str, namespace: str) -> str:
     return _PATHS[kind].format(namespace)
 

@@ -12,7 +12,7 @@ from typing import Final
 
 import yaml
 
-from cluster.api import Cluster, ClusterError, Object
+from cluster.api import Cluster, ClusterError, Object, check_kind
 from cluster.jobs import MATCH_LABEL, RUN_LABEL, work_of
 from cluster.render import WORKLOADS
 
@@ -76,6 +76,7 @@ def changes(cluster: Cluster, objects: list[Object]) -> list[Change]:
     found = []
     for item in objects:
         place = item["metadata"].get("namespace", "")
+        check_kind(item)
         if place and not is_there:
             _ask(cluster, item)
             found.append(Change(item, _diff({}, item), is_new=True))
@@ -131,14 +132,19 @@ def logs(cluster: Cluster, namespace: str, role: str, lines: int) -> Iterator[st
     """The last log lines of each pod of a role, each with its pod's name.
 
     Raises:
-        ClusterError: there is no such pod, or it has no log yet.
+        ClusterError: there is no such pod.
     """
     pods = cluster.list("Pod", namespace, f"minigo/role={role}")
     if not pods:
         raise ClusterError(f"namespace {namespace} has no pod of role {role}")
     for pod in pods:
         name = pod["metadata"]["name"]
-        yield from (f"{name} {line}" for line in cluster.logs(namespace, name, lines).splitlines())
+        try:
+            yield from (f"{name} {line}" for line in cluster.logs(namespace, name, lines).splitlines())
+        except ClusterError as error:
+            if error.status != 400:  # it has not begun, or ended in the meantime
+                raise
+            yield f"{name} has no log: {error}"
 
 
 def take_down(cluster: Cluster, objects: list[Object], *, is_meant: bool) -> Iterator[str]:

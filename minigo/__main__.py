@@ -64,8 +64,11 @@ def run() -> NoReturn:
     """The program: runs this process's command line, and ends with its exit code."""
     try:
         code = main()
-    except Exception:  # noqa: BLE001 (a bug: told as Python would)
-        sys.excepthook(*sys.exc_info())
+    except Exception as error:  # a bug: told as Python would
+        if _logs_json():
+            logging.getLogger(__name__).critical("%s: %s", type(error).__name__, error, exc_info=True)
+        else:
+            sys.excepthook(*sys.exc_info())
         code = FAILED
     end_process(code)
 
@@ -138,8 +141,17 @@ def _remedy() -> str:
 
 
 def _fail(message: str, code: int) -> int:
-    print(f"minigo: {' '.join(message.split())}", file=sys.stderr)
+    line = " ".join(message.split())
+    if _logs_json():
+        logging.getLogger(__name__).error("%s", line)
+    else:
+        print(f"minigo: {line}", file=sys.stderr)
     return code
+
+
+def _logs_json() -> bool:
+    logs = sys.modules.get("minigo.logs")  # not before a command has started them
+    return logs is not None and logs.are_json()
 
 
 if __name__ == "__main__":

@@ -25,9 +25,14 @@ def option(
     low: float | None = None,
     high: float | None = None,
     choices: tuple[str, ...] = (),
+    is_late: bool = False,
 ) -> Any:
-    """Declares a config field: its default, what it means (with its unit), and its closed range."""
-    return field(default=default, metadata={"meaning": meaning, "low": low, "high": high, "choices": choices})
+    """Declares a config field: its default, what it means (with its unit), and its closed range.
+
+    One that came after the first runs is late: at its default it is not in a run's hash, so that they still go on.
+    """
+    metadata = {"meaning": meaning, "low": low, "high": high, "choices": choices, "is_late": is_late}
+    return field(default=default, metadata=metadata)
 
 
 @dataclass(frozen=True)
@@ -147,7 +152,7 @@ class SelfPlayConfig(Section):
     random_share: float = option(0.5, "share of games opened with random plies", low=0.0, high=1.0)
     komi_spread: float = option(0.0, "standard deviation of komi around the game's, in points", low=0.0, high=50.0)
     games_per_shard: int = option(64, "games in one published file", low=1, high=4096)
-    random_games: int = option(500, "games of random playouts that fill the first window", low=0, high=10_000_000)
+    random_games: int = option(500, "games of random playouts for the first training", low=0, high=10_000_000)
 
 
 @dataclass(frozen=True)
@@ -171,7 +176,10 @@ class TrainConfig(Section):
     window_exponent: float = option(0.7, "the window grows with this power of all positions", low=0.0, high=1.0)
     window_growth: float = option(0.4, "slope of the window's growth where it starts", low=0.0, high=10.0)
     untargeted_positions: int = option(
-        8, "at most so many positions of a game without policy targets, as random games are, are trained on", low=1
+        8,
+        "at most so many positions of a game without policy targets, as random games are, are trained on",
+        low=1,
+        is_late=True,
     )
     value_from_search: float = option(
         0.4, "share of the value target that is the search's value, not the result", low=0.0, high=1.0
@@ -302,6 +310,10 @@ class Config:
         del data["machine"]
         for section, name in RESUMABLE:
             del data[section][name]
+        for section, fields in data.items():
+            for spec in dataclasses.fields(SECTIONS[section]) if section in SECTIONS else ():
+                if spec.metadata["is_late"] and fields[spec.name] == spec.default:
+                    del fields[spec.name]
         return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
 
     def learning_differences(self, other: "Config") -> list[str]:

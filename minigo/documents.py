@@ -23,6 +23,10 @@ class RunError(Exception):
     """The run can not be used as asked. The message names the run and what was expected."""
 
 
+class NoRunError(RunError):
+    """There is no run, at least not yet."""
+
+
 class CorruptError(RunError):
     """Stored bytes are not those that were published. Refuse them."""
 

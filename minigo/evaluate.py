@@ -200,7 +200,7 @@ def evaluate_worker(
 def next_candidate(run: Run, champion: Champion | None) -> str | None:
     """The network to judge next: the newest that is newer than the champion and not rejected by it; None: wait.
 
-    Before there is a champion, it is the oldest: the network that knows nothing yet starts the run. Who has been
+    Before there is a champion, it is the oldest, with which the run begins. Who has been
     champion and was replaced by hand does not come back.
     """
     networks = run.networks()

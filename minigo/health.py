@@ -54,6 +54,12 @@ class Health:
             self._is_ready = True
             self._doing = doing if doing else self._doing
 
+    def wait(self, for_what: str) -> None:
+        """Says that the worker waits for others before it can begin: it is alive, and no more ready than before."""
+        with self._lock:
+            self._last_beat = time.time()
+            self._doing = for_what
+
     def count_retry(self) -> None:
         """Says that storage was out of reach and is tried again: no progress, but no reason to end the worker."""
         with self._lock:

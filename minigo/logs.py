@@ -27,6 +27,11 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(document)
 
 
+def are_json() -> bool:
+    """Whether log lines are JSON here, so that nothing else may go to stderr."""
+    return any(isinstance(handler.formatter, JsonFormatter) for handler in logging.getLogger().handlers)
+
+
 def start_logs(log_format: str = "text") -> None:
     """Sends the program's log lines to stderr, from INFO on."""
     handler = logging.StreamHandler(sys.stderr)

@@ -48,7 +48,7 @@ class Trainer(Protocol):
         """Publishes the network that knows nothing yet: its name."""
         ...
 
-    def train(self, progress: float, stop: threading.Event) -> str | None:
+    def train(self, progress: float, stop: threading.Event, seconds: float = 0.0) -> str | None:
         """Trains on the new games and publishes a candidate: its name, or None if stopped before."""
         ...
 
@@ -100,7 +100,7 @@ class Loop:
         self._services = services
         self._watch = Watch(run, WORKER)
         self._stop = stop
-        self._used = float(run.telemetry.heartbeats().get(WORKER, {}).get("elapsed_seconds", 0.0))
+        self._used = run.seconds_used(WORKER)
         self._started = time.monotonic()
         self._generation_started = self.elapsed
         self._generation_seconds = 0.0
@@ -236,15 +236,14 @@ class Loop:
             )
 
     def _train(self) -> None:
-        if self.generation > 0:
-            self._count_selfplay()
+        self._count_selfplay()
         self._begin("training")
         loop = self._config.loop
         share = self.elapsed / (60 * loop.minutes) if loop.minutes else 1.0
         if loop.generations:
             share = max(share, (self.generation + 1) / loop.generations)
         with self._lent_threads():
-            self._services.trainer.train(min(1.0, share), self._stop)
+            self._services.trainer.train(min(1.0, share), self._stop, self.elapsed)
         self._describe_training()
         if self._losses:
             _log.info("training: %s", self._losses)

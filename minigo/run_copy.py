@@ -2,8 +2,8 @@
 """A run moved to another place: from a folder to a bucket, back, or from bucket to bucket.
 
 What never changes is copied first, then the state that names it, and last what makes the copy a run. So an interrupted
-copy is none yet, and the same copy again goes on. A copy that is continued can be copied back, as long as only one of
-the two went on. Start at `copy_run`.
+copy is none yet; one into a run that is there has a mark, with which nobody opens it. The same copy again goes on. A
+copy that is continued can be copied back, as long as only one of the two went on. Start at `copy_run`.
 """
 
 import json
@@ -15,10 +15,12 @@ from typing import Any, Final
 from minigo.run import (
     CHAMPION_STATE,
     CHECKPOINTS,
+    COPYING,
     HISTORY,
     NETWORK_MARKER,
     RUN_DOCUMENT,
     TRAINER_STATE,
+    NoRunError,
     RunError,
     is_passing,
 )
@@ -61,12 +63,16 @@ def copy_run(
     here, there = storage_at(source), storage_at(target)
     document, states = _read(here, RUN_DOCUMENT), {path: _read(here, path) for path in _STATES}
     if document is None:
-        raise RunError(f"{here.url} is not a run (missing {RUN_DOCUMENT})")
+        raise NoRunError(f"{here.url} is not a run (missing {RUN_DOCUMENT})")
+    if COPYING in here.list(COPYING):
+        raise RunError(f"{here.url} has been copied to, not to the end: that copy first")
     found = _read(there, RUN_DOCUMENT)
     if found not in (None, document):
         raise RunError(f"{there.url} is another run than {here.url}: choose an empty place")
     _check_that_target_is_older(here, there, states)
 
+    if found is not None:
+        there.create(COPYING, b"{}")
     existing = set(there.list(""))
     last = {*_STATES, RUN_DOCUMENT}
     paths = [path for path in here.list("") if path not in last and not is_passing(path)]
@@ -83,6 +89,7 @@ def copy_run(
         if data is not None:
             _move_state(there, path, data)
     there.create(RUN_DOCUMENT, document)
+    there.delete(COPYING)
     return CopyCount(len(new), len(paths) - len(new))
 
 

@@ -292,17 +292,27 @@ class GcsStorage:
 
     def _write(self, path: str, data: bytes, generation: int) -> Version | None:
         """The new version, or None where the object is of another generation and holds other bytes."""
-        from google.api_core.exceptions import PreconditionFailed
+        from google.api_core.exceptions import Forbidden, PreconditionFailed
 
         blob = self._blob(path)
         try:
             with self._errors("write", path):
                 blob.upload_from_string(data, if_generation_match=generation, checksum="crc32c", **_patience())
         except StorageError as error:
-            if not isinstance(error.__cause__, PreconditionFailed):
+            cause = error.__cause__
+            # Who may create objects and replace none can be forbidden to create one that is there.
+            is_there = generation == 0 and isinstance(cause, Forbidden) and self._exists(path)
+            if not (is_there or isinstance(cause, PreconditionFailed)):
                 raise
             return self._version_if_equal(path, data)
         return str(blob.generation)
+
+    def _exists(self, path: str) -> bool:
+        try:
+            self.read(path)
+        except StorageError:
+            return False
+        return True
 
     def _version_if_equal(self, path: str, data: bytes) -> Version | None:
         # The client retries after a lost reply, and then its own first attempt fails the precondition.

@@ -26,10 +26,10 @@ from minigo.data.shards import RANDOM_PLAYOUTS, ShardError, ShardHeader, read_sh
 from minigo.data.window import Window, trainable_plies, window_size
 from minigo.go.record import GameRecord
 from minigo.heartbeats import Heartbeats
-from minigo.network.network import Network, NetworkError
+from minigo.network.network import Network
 from minigo.network.precision import settled_precision
 from minigo.network.trainer import Trainer, learning_rate
-from minigo.run import Run, RunError, TrainerState, shard_stem
+from minigo.run import Run, TrainerState, shard_stem
 from minigo.watch import TrainingWatch
 
 HOLDOUT_EXAMPLES: Final = 2048
@@ -50,18 +50,10 @@ class RunTrainer:
         run: where games come from and networks go.
         trainer: what takes the steps; tests have one that costs nothing.
         beat: called before each step, and before each shard is read.
-        first: weights and info of the network that the run begins with; None: one that knows nothing.
     """
 
-    def __init__(
-        self,
-        run: Run,
-        trainer: type[Trainer] = Trainer,
-        beat: Callable[[], None] = lambda: None,
-        first: tuple[bytes, dict[str, Any]] | None = None,
-    ) -> None:
+    def __init__(self, run: Run, trainer: type[Trainer] = Trainer, beat: Callable[[], None] = lambda: None) -> None:
         self._run = run
-        self._first = first
         self._beat = beat
         self._config = run.config
         self._trainer = trainer
@@ -71,46 +63,25 @@ class RunTrainer:
         _publish_candidate(run)
 
     def publish_first_network(self) -> str:
-        """Publishes the network that the run begins with, unless it has networks; the first one's name.
-
-        Raises:
-            RunError: the run began with another network than it is now said to begin with.
-            NetworkError: that network is none of this program, or not of the run's shape.
-        """
+        """Publishes the network that knows nothing yet, unless the run has networks; the first one's name."""
         networks = self._run.networks()
         if networks:
-            self._check_began_with(networks[0])
             return networks[0]
+        network = Network.create(self._config.network, seed=self._config.seed)
         origin = {"parent": None, "step": 0, "positions_seen": 0, "games_seen": 0, "examples_seen": 0}
-        if self._first is None:
-            network = Network.create(self._config.network, seed=self._config.seed)
-        else:
-            network = Network.from_bytes(*self._first)
-            origin["copy_of"] = {name: network.info.get(name) for name in ("name", "config_sha256", "weights_sha256")}
-        if network.config != self._config.network:
-            raise NetworkError(f"the first network must be {self._config.network}, got {network.config}")
         return self._run.publish_network(network.to_bytes(), {**origin, **_origin(self._config, network)})
-
-    def _check_began_with(self, name: str) -> None:
-        if self._first is None:
-            return
-        began, asked = self._run.network_info(name)["weights_sha256"], self._first[1]["weights_sha256"]
-        if began != asked:
-            raise RunError(
-                f"{self._run.url} began with network {began:.12}…, not with {asked:.12}…: "
-                "leave --first_network out to go on with it"
-            )
 
     def new_shards(self) -> list[str]:
         """Paths of the shards that training has not consumed and that are not in quarantine, sorted."""
         run = self._run
         return sorted(set(run.shards()) - run.training.consumed_shards() - run.quarantined().keys())
 
-    def train(self, progress: float, stop: threading.Event) -> str | None:
+    def train(self, progress: float, stop: threading.Event, seconds: float = 0.0) -> str | None:
         """Trains on the games that are new, and publishes a candidate.
 
         Args:
             progress: share of the run's budget that is used, in [0, 1]; decides the learning rate.
+            seconds: of the budget that are used: stored, so that a run that moves or is resumed goes on from there.
             stop: ends training after the step it is at; what it learned since the last commit is dropped.
 
         Returns:
@@ -125,7 +96,7 @@ class RunTrainer:
         session, self._session = self._session, None  # dropped unless it ends in a commit
         games = session.new_games(self.new_shards())
         if games:
-            candidate = session.train(games, progress, stop)
+            candidate = session.train(games, progress, stop, seconds)
             if candidate is None:
                 return None
         self._session = session
@@ -172,7 +143,9 @@ class _Session:
                 self._run.quarantine(path, str(error))
         return games
 
-    def train(self, games: dict[str, list[GameRecord]], progress: float, stop: threading.Event) -> str | None:
+    def train(
+        self, games: dict[str, list[GameRecord]], progress: float, stop: threading.Event, budget_used: float
+    ) -> str | None:
         """Trains on the window with these games in it, commits and publishes; None if stopped before."""
         started, config = time.monotonic(), self._config.train
         records = [record for shard in games.values() for record in shard]
@@ -193,7 +166,7 @@ class _Session:
             return None
         seconds = time.monotonic() - started
         losses |= self._holdout_losses()
-        self._commit(games, positions, len(records), steps)
+        self._commit(games, positions, len(records), steps, budget_used)
         name = _publish_candidate(self._run)
         self._report(
             {
@@ -283,7 +256,7 @@ class _Session:
             losses = self._trainer.measure(stream)
         return {f"holdout_{name}": loss for name, loss in losses.items()}
 
-    def _commit(self, shards: Iterable[str], positions: int, games: int, steps: int) -> None:
+    def _commit(self, shards: Iterable[str], positions: int, games: int, steps: int, seconds: float) -> None:
         """Stores checkpoint, consumed shards and the candidate in one move."""
         state = dataclasses.replace(
             self._state,
@@ -291,6 +264,7 @@ class _Session:
             positions_seen=self._state.positions_seen + positions,
             games_seen=self._state.games_seen + games,
             examples_seen=self._state.examples_seen + steps * self._config.train.batch_size,
+            seconds=max(self._state.seconds, seconds),
         )
         average = self._trainer.averaged_network()
         files = {
@@ -366,7 +340,6 @@ def train_worker(
     *,
     poll_seconds: float = POLL_SECONDS,
     beat: Callable[[str], None] = lambda _: None,
-    first: tuple[bytes, dict[str, Any]] | None = None,
 ) -> None:
     """Follows a run: waits for games, trains on them, publishes candidates, until it is stopped.
 
@@ -375,12 +348,11 @@ def train_worker(
         stop: ends it after the step it is at; what it learned since the last commit is dropped.
         poll_seconds: how often it looks for games.
         beat: told what it does, whenever it has got on with it.
-        first: the network that a new run begins with, as `RunTrainer` takes it.
 
     Raises:
         StaleError: another trainer has taken over.
     """
-    used = float(run.telemetry.heartbeats().get(WORKER, {}).get("elapsed_seconds", 0.0))
+    used = run.seconds_used(WORKER)
     started, said = time.monotonic(), ""
 
     def elapsed() -> float:
@@ -390,7 +362,7 @@ def train_worker(
         return {"elapsed_seconds": round(elapsed(), 1)}
 
     with Heartbeats(run, WORKER, "train", details, beat) as say:
-        trainer = RunTrainer(run, beat=lambda: say("training"), first=first)
+        trainer = RunTrainer(run, beat=lambda: say("training"))
         trainer.publish_first_network()
         while not stop.is_set():
             have, needed = len(trainer.new_shards()), _shards_needed(run)
@@ -403,7 +375,7 @@ def train_worker(
             if have < needed:
                 stop.wait(poll_seconds)
                 continue
-            name = trainer.train(_progress(run, elapsed()), stop)
+            name = trainer.train(_progress(run, elapsed()), stop, elapsed())
             if name is not None:
                 _log.info("published network %s", name)
 

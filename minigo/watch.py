@@ -71,7 +71,7 @@ class TrainingWatch:
             What each batch is to be shown to, with its positions in the window.
         """
         audit = self._audit = Audit(self._config.train.value_from_search)
-        untrained = {RANDOM_PLAYOUTS, *self._run.networks()[:1]}
+        untrained = {RANDOM_PLAYOUTS, self._run.untrained_network()}
         records = [record for record in records if record.black not in untrained]
         self._new_games = Counter(record.black for record in records)
         self._games += [_Game(record.score_for_black, agreement(record)) for record in records]

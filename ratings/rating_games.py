@@ -85,12 +85,19 @@ class RatingGames:
         """The ratings of all games that the book has now."""
         return fit_ladder(self._book, self._run.config.game.board_size, self._outside, self._anchors)
 
-    def play(self, games: int, *, on_game: Callable[[int, Matchup], None] = lambda *_: None) -> int:
+    def play(
+        self,
+        games: int,
+        *,
+        on_game: Callable[[int, Matchup], None] = lambda *_: None,
+        on_moves: Callable[[], object] = lambda: None,
+    ) -> int:
         """Plays so many games, in pairs, unless it is stopped or nobody is left to play; how many have a result.
 
         Args:
             games: how many.
             on_game: told how many games have ended, and in which matchup.
+            on_moves: called whenever the games that are played have got on.
         """
         ended = finished = 0
         while ended < games and not self._is_stopped():
@@ -98,7 +105,7 @@ class RatingGames:
             plan = self._plan(2 * pairs)
             if plan is None:
                 break
-            points = self._play(plan, pairs, functools.partial(_tell, on_game, ended, plan))
+            points = self._play(plan, pairs, functools.partial(_tell, on_game, ended, plan), on_moves)
             ended += len(points)
             finished += sum(value is not None for value in points)
             self._turn += pairs
@@ -125,7 +132,9 @@ class RatingGames:
         plan = plan_pairs(ladder.ratings, networks, sorted(self._outside), 1, turn=turn, games_for_each=games)
         return plan[0] if plan else None
 
-    def _play(self, plan: Matchup, pairs: int, on_game: Callable[[int], None]) -> list[float | None]:
+    def _play(
+        self, plan: Matchup, pairs: int, on_game: Callable[[int], None], on_moves: Callable[[], object]
+    ) -> list[float | None]:
         """Plays the first pairs of a matchup that are missing: the points of those games that ended."""
         name = f"rating-{plan.player}-against-{plan.opponent}"
         match = StoredMatch(self._run, name, self._spec(plan), self._load_evaluator)
@@ -147,6 +156,7 @@ class RatingGames:
                     indices,
                     stop=self._stop,
                     on_game=lambda: on_game(len(match.points.keys() - before)),
+                    on_moves=on_moves,
                 )
         except PlayerError as error:
             if not self._is_stopped():

@@ -169,6 +169,24 @@ def test_a_folder_that_is_not_a_run_is_one_line_and_exit_1(capsys, tmp_path, nam
     assert list(tmp_path.iterdir()) == []
 
 
+def test_waiting_is_for_a_run_that_is_not_there_not_for_one_that_cannot_be_opened(capsys, tmp_path):
+    (tmp_path / "run.json").write_text('{"format_version": 1, "config": {"game": {"size": 9}}}')
+
+    code, _, err = answer(capsys, "selfplay", f"--run={tmp_path}", "--wait")
+
+    assert code == 1
+    assert "was made by an incompatible version" in err
+
+
+def test_in_json_logs_a_fatal_error_is_an_object_too(tmp_path):
+    result = run_minigo("selfplay", f"--run={tmp_path / 'none'}", "--log_format=json")
+
+    assert result.returncode == 1
+    (line,) = map(json.loads, result.stderr.splitlines())
+    assert line["severity"] == "ERROR"
+    assert "is not a run" in line["message"]
+
+
 def test_a_loop_in_a_folder_with_other_things_touches_nothing(capsys, tmp_path):
     (tmp_path / "thesis.txt").write_text("precious")
 
@@ -191,14 +209,34 @@ def test_a_changed_learning_setting_is_refused_on_resume(capsys, tmp_path):
 def test_a_first_network_of_another_shape_is_refused_before_there_is_a_run(capsys, tmp_path):
     small = Run.create(str(tmp_path / "small"), Config(network=NetworkConfig(blocks=1, channels=8)))
     small.publish_network(b"weights", {"network": dataclasses.asdict(small.config.network)})
-    first = f"--first_network={small.network_path('000000')}"
+    arguments = ("loop", f"--run={tmp_path / 'new'}", f"--first_network={small.network_path('000000')}")
 
-    code, _, err = answer(capsys, "loop", f"--run={tmp_path / 'new'}", first)
-
+    code, _, err = answer(capsys, *arguments)
     assert code == 2
-    assert "another shape" in err
-    assert "add --network.blocks=1 --network.channels=8" in err
+    assert err.endswith("another shape than this run's networks: add --network.blocks=1 --network.channels=8\n")
+
+    code, _, err = answer(capsys, *arguments, "--network.blocks=1", "--network.channels=8")
+    assert code == 2
+    assert err.endswith("add --selfplay.random_games=0\n")
     assert not (tmp_path / "new").exists()
+
+
+def test_a_run_begins_with_a_copy_and_the_same_command_resumes_it(tmp_path):
+    old = Run.create(str(tmp_path / "old"), Config())
+    old.publish_network(b"weights", {"network": dataclasses.asdict(old.config.network), "config_sha256": "theirs"})
+    old.promote("000000", {}, None)
+    arguments = (f"--run={tmp_path / 'new'}", f"--first_network={old.url}", "--game.board_size=13")
+    values = flags.parse(LOOP, (*arguments, "--selfplay.random_games=0"))
+    run = open_run(values, create=True)
+
+    weights, info = run.network_files("000000")
+    assert weights == b"weights"
+    assert info["copy_of"] == {"name": "000000", "config_sha256": "theirs"}
+    assert info["config_sha256"] == run.config.learning_sha256()
+    assert run.untrained_network() is None
+    assert old.untrained_network() == "000000"
+    old.publish_network(b"better", info)
+    assert open_run(values, create=True).networks() == ["000000"]
 
 
 def test_a_first_network_that_is_not_there_is_told_before_there_is_a_run(capsys, tmp_path):

@@ -4,7 +4,16 @@ import json
 
 import pytest
 
-from minigo.config import SECTIONS, Config, ConfigError, GameConfig, LoopConfig, MachineConfig, NetworkConfig
+from minigo.config import (
+    SECTIONS,
+    Config,
+    ConfigError,
+    GameConfig,
+    LoopConfig,
+    MachineConfig,
+    NetworkConfig,
+    TrainConfig,
+)
 
 
 def every_field():
@@ -87,6 +96,13 @@ def test_machine_and_length_do_not_change_what_is_learned():
 def test_every_other_field_changes_the_hash():
     assert Config().learning_sha256() != Config(game=GameConfig(komi=7.0)).learning_sha256()
     assert Config().learning_sha256() != Config(seed=1).learning_sha256()
+
+
+def test_a_field_that_came_later_leaves_the_hash_of_runs_before_it():
+    before = "a57faf54c4c6c28130dfbd76631f4d1fc5d67f66e09c5f29d6ead88f412d144f"
+
+    assert Config().learning_sha256() == before
+    assert Config(train=TrainConfig(untargeted_positions=7)).learning_sha256() != before
 
 
 @pytest.mark.parametrize("seed", [-1, 2**32, True])

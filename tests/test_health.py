@@ -41,6 +41,16 @@ def test_a_worker_that_does_not_get_on_is_not_alive_until_it_does():
     assert Health("train", "w").is_alive()
 
 
+def test_waiting_for_others_is_no_reason_to_end_a_worker_and_makes_none_ready():
+    health = Health("selfplay", "w")
+    before = health.metrics()
+    health.wait("waiting: it is not there yet")
+
+    assert health.metrics() != before  # it got on
+    assert not health.is_ready()
+    assert "it is not there yet" in health.describe()
+
+
 def test_waiting_for_storage_is_no_reason_to_end_a_worker():
     health = Health("train", "w", stall_seconds=0.5)
     health._last_beat -= 1.0

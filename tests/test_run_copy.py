@@ -115,6 +115,20 @@ def test_an_interrupted_copy_is_no_run_and_the_same_copy_again_goes_on(local, bu
     assert Run.open(bucket).training.state() == local.training.state()
 
 
+def test_a_run_that_was_copied_to_but_not_to_the_end_is_opened_by_nobody(local, bucket, tmp_path):
+    copy_run(local.url, bucket)
+    publish(Run.open(bucket), "cloud", 3)
+    stop = threading.Event()
+
+    assert copy_run(bucket, local.url, stop=stop, progress=lambda *_: stop.set()) is None
+    with pytest.raises(RunError, match="has been copied to, not to the end"):
+        Run.open(local.url)
+    with pytest.raises(RunError, match="has been copied to, not to the end"):
+        copy_run(local.url, str(tmp_path / "third"))
+    assert copy_run(bucket, local.url) is not None
+    assert len(Run.open(local.url).shards()) == 7
+
+
 def test_a_copy_interrupted_at_any_write_leaves_no_run_that_lacks_something(local, tmp_path, monkeypatch):
     """The disk fails at each write in turn; whatever is a run by then is whole."""
     left = [0]  # writes that succeed

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from google.api_core.exceptions import Forbidden
 from google.auth.exceptions import RefreshError, TransportError
 from google.cloud.storage import Blob
 from google.cloud.storage.exceptions import DataCorruption
@@ -353,6 +354,22 @@ def test_a_swap_whose_reply_was_lost_is_known_to_have_won(gcs, emulator):
     second = gcs.swap("state", b"2", expected=first)
 
     assert gcs.read("state") == (b"2", second)
+
+
+def test_who_may_replace_nothing_still_learns_that_a_create_whose_reply_was_lost_has_won(gcs, monkeypatch):
+    gcs.create("object", b"mine")
+
+    def refuse(*_: object, **__: object) -> None:
+        raise Forbidden("does not have storage.objects.delete access")
+
+    monkeypatch.setattr(Blob, "upload_from_string", refuse)
+    gcs.create("object", b"mine")
+    with pytest.raises(AlreadyExists):
+        gcs.create("object", b"other")
+    with pytest.raises(StorageError, match="delete access"):
+        gcs.create("another", b"mine")
+    with pytest.raises(StorageError, match="delete access"):
+        gcs.swap("object", b"mine", expected="1")
 
 
 def test_a_large_upload_keeps_its_precondition(gcs):

@@ -16,16 +16,23 @@ from minigo.config import Config, GameConfig, LoopConfig, MachineConfig, Network
 from minigo.data.shards import RANDOM_PLAYOUTS, read_shard, write_shard
 from minigo.data.window import trainable_plies
 from minigo.gamepool import new_shard, play_random_shard
-from minigo.network.network import Network, NetworkError, arrays_from_bytes
+from minigo.network.network import Network, arrays_from_bytes
 from minigo.network.trainer import Trainer
-from minigo.run import Run, RunError, StaleError
+from minigo.run import Run, StaleError
 from minigo.train import RunTrainer, train_worker
 
 CONFIG = Config(
     game=GameConfig(board_size=4, komi=1.5),
     network=NetworkConfig(blocks=1, channels=8, pooling_blocks=1, head_channels=8, value_hidden=8),
     selfplay=SelfPlayConfig(games_per_shard=4, random_games=8),
-    train=TrainConfig(batch_size=32, replay_ratio=1.0, window_min=400, warmup_steps=2, average_decay=0.5),
+    train=TrainConfig(
+        batch_size=32,
+        replay_ratio=1.0,
+        window_min=400,
+        warmup_steps=2,
+        average_decay=0.5,
+        untargeted_positions=1000,
+    ),
     loop=LoopConfig(games_per_generation=8),
     machine=MachineConfig(precision="float32"),
     seed=5,
@@ -111,36 +118,6 @@ def test_the_first_network_is_published_once_and_follows_from_the_seed(run: Run)
     assert run.networks() == ["000000"]
     assert info["parent"] is None
     assert weights == Network.create(CONFIG.network, seed=5).to_bytes()
-
-
-def test_a_run_begins_with_the_network_that_it_is_given(run: Run) -> None:
-    other = Network.create(CONFIG.network, seed=77)
-    given = (other.to_bytes(), {**other.description(), "name": "000042", "config_sha256": "of another run"})
-    assert RunTrainer(run, first=given).publish_first_network() == "000000"
-    assert RunTrainer(run, first=given).publish_first_network() == "000000"
-    assert RunTrainer(run).publish_first_network() == "000000"
-
-    weights, info = run.network_files("000000")
-    assert weights == other.to_bytes()
-    assert info["copy_of"]["name"] == "000042"
-    assert info["config_sha256"] == CONFIG.learning_sha256()
-    assert (info["parent"], info["games_seen"]) == (None, 0)
-
-
-def test_a_run_does_not_change_what_it_began_with(run: Run) -> None:
-    RunTrainer(run).publish_first_network()
-    other = Network.create(CONFIG.network, seed=77)
-
-    with pytest.raises(RunError, match=r"began with network .* leave --first_network out"):
-        RunTrainer(run, first=(other.to_bytes(), other.description())).publish_first_network()
-
-
-def test_a_first_network_of_another_shape_is_refused(run: Run) -> None:
-    wide = Network.create(dataclasses.replace(CONFIG.network, channels=16), seed=0)
-
-    with pytest.raises(NetworkError, match=r"channels=8.*channels=16"):
-        RunTrainer(run, first=(wide.to_bytes(), wide.description())).publish_first_network()
-    assert run.networks() == []
 
 
 def test_training_consumes_the_new_games_and_publishes_the_averaged_network(run: Run) -> None:
@@ -280,6 +257,18 @@ def test_a_network_whose_weights_are_damaged_does_not_stop_training(run: Run) ->
     train(run)
 
     assert run.networks() == ["000000", "000001", "000002"]
+
+
+def test_the_budget_that_is_used_is_stored_with_the_training(run: Run) -> None:
+    publish_games(run, 0)
+    RunTrainer(run, FakeTrainer).train(0.5, threading.Event(), seconds=90.0)
+    assert run.seconds_used("trainer") == 90.0
+
+    run.telemetry.heartbeat("trainer", {"elapsed_seconds": 95.5})
+    assert run.seconds_used("trainer") == 95.5
+    publish_games(run, 1)
+    RunTrainer(run, FakeTrainer).train(0.5, threading.Event())
+    assert run.seconds_used("loop") == 90.0
 
 
 def test_a_stopped_training_leaves_no_trace_and_can_be_repeated(run: Run) -> None:

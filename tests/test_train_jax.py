@@ -52,7 +52,9 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
         game=GameConfig(board_size=4, komi=1.5),
         network=NetworkConfig(blocks=1, channels=8, head_channels=8, value_hidden=8),
         selfplay=SelfPlayConfig(games_per_shard=8, random_games=16, num_simulations=4),
-        train=TrainConfig(batch_size=32, replay_ratio=1.0, window_min=400, holdout_share=0.0),
+        train=TrainConfig(
+            batch_size=32, replay_ratio=1.0, window_min=400, holdout_share=0.0, untargeted_positions=1000
+        ),
         evaluate=EvaluateConfig(games=4, num_simulations=4),
         loop=LoopConfig(generations=2, games_per_generation=16, final_games=2),
         machine=MachineConfig(backend="jax", threads=2, games_per_thread=8, batch_rows=8, precision="float32"),

@@ -47,11 +47,16 @@ def open_run(values: FlagValues, *, create: bool) -> "Run":
     from minigo.run import Run, is_run
 
     url = required(values, "run")
-    stored = Run.open(url).config if not create or is_run(url) else Config()
+    stored = Run.open(url) if not create or is_run(url) else None
+    config = resolve_config(values, stored.config if stored is not None else Config())
     keep = "keep_settings" in values and values.keep_settings
-    config = resolve_config(values, stored)
-    _check_first_network(values, config)
-    return Run.create_or_resume(url, config, _versions(), keep_settings=keep)
+    first = None
+    if stored is None or not stored.networks():
+        first = _first_network(values, stored.config if stored is not None and keep else config)
+    run = Run.create_or_resume(url, config, _versions(), keep_settings=keep)
+    if first is not None:
+        run.publish_first_network(*first)
+    return run
 
 
 def define_first_network(values: FlagValues) -> None:
@@ -59,35 +64,32 @@ def define_first_network(values: FlagValues) -> None:
     DEFINE_string(
         "first_network",
         None,
-        "generation 0 is a copy of this network (its folder, or a run: its champion), of whatever board size, instead "
-        "of one that knows nothing; --selfplay.random_games=0 then spares it the games of chance",
+        "a new run begins with a copy of this network (its folder, or a run: its champion), of whatever board size, "
+        "instead of one that knows nothing; needs --selfplay.random_games=0",
         flag_values=values,
     )
 
 
-def first_network(values: FlagValues) -> "tuple[bytes, dict[str, Any]] | None":
-    """Weights and info of the network that --first_network names, None without the flag.
+def _first_network(values: FlagValues, config: Config) -> "tuple[bytes, dict[str, Any]] | None":
+    """Weights and info of the network that a new run is to begin with, None where it is not asked for.
 
     Raises:
         RunError, CorruptError: there is no such network, or it is damaged.
+        UsageError: the run's networks have another shape, or the run begins with games of chance.
     """
-    if "first_network" not in values or not values.first_network:
+    url = values.first_network if "first_network" in values else None
+    if not url:
         return None
     from minigo.run import read_network
 
-    return read_network(_network_url(values.first_network))
-
-
-def _check_first_network(values: FlagValues, config: Config) -> None:
-    """Raises UsageError if the first network is of another shape than the run's, before there is a run."""
-    first = first_network(values)
-    shape = dataclasses.asdict(config.network)
-    theirs = {name: first[1].get("network", {}).get(name) for name in shape} if first is not None else shape
-    if theirs != shape:
-        flags = " ".join(f"--network.{name}={theirs[name]}" for name in shape if theirs[name] != shape[name])
-        raise UsageError(
-            f"--first_network={values.first_network} has another shape than the run's networks: add {flags}"
-        )
+    weights, info = read_network(_network_url(url))
+    ours, theirs = dataclasses.asdict(config.network), info.get("network", {})
+    wanted = [f"--network.{name}={theirs.get(name)}" for name in ours if theirs.get(name) != ours[name]]
+    if wanted:
+        raise UsageError(f"--first_network={url} has another shape than this run's networks: add {' '.join(wanted)}")
+    if config.selfplay.random_games:
+        raise UsageError(f"--first_network={url} knows more than games of chance teach: add --selfplay.random_games=0")
+    return weights, info
 
 
 def _versions() -> dict[str, Any]:

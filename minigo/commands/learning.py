@@ -7,7 +7,7 @@ from typing import Any
 
 from absl.flags import DEFINE_boolean, DEFINE_integer, FlagValues
 
-from minigo.commands.common import define_first_network, define_run, evaluator_loader, first_network, open_run
+from minigo.commands.common import define_first_network, define_run, evaluator_loader, open_run
 from minigo.commands.dashboard import DEFAULT_PORT, loop_dashboard
 from minigo.commands.role import define_role, patient_loader, role, wait_for
 from minigo.flags import Command
@@ -43,7 +43,7 @@ def _loop(values: FlagValues, stop: Event) -> int:
     load_evaluator = evaluator_loader(run.config)
     services = Services(
         load_evaluator=load_evaluator,
-        trainer=RunTrainer(run, first=first_network(values)),
+        trainer=RunTrainer(run),
         rate=lambda run: {name: rating.elo for name, rating in rate_networks(run).items()},
         report=write_report,
         play_rating_games=ChampionAgainstGnuGo(load_evaluator).play,
@@ -64,7 +64,7 @@ LOOP = Command(
 
     A run is a folder. The same command resumes it after Ctrl-C, a crash or a power cut. Its learning
     settings are fixed when it starts; --machine.* settings, --minutes and --generations may change.
-    Networks know no board size, so a run may go on from what another learned on a smaller board
+    Networks know no board size, so a new run may begin with what another learned on a smaller board
     (--first_network).
 
     Where GNU Go is installed, each champion plays a few games against it in the meantime
@@ -188,7 +188,7 @@ def _train(values: FlagValues, stop: Event) -> int:
             start_framework(machine.backend, machine.threads)
             from minigo.train import train_worker
 
-        train_worker(trainer.run, stop, beat=trainer.health.beat, first=first_network(values))
+        train_worker(trainer.run, stop, beat=trainer.health.beat)
     return 0
 
 

@@ -117,7 +117,7 @@ def _after_games(
         StatusDisplay(lambda: now[0], lambda _: None),
         RatingGames(run, book, outside, load, anchors=anchors, stop=stop) as rating_games,
     ):
-        played = rating_games.play(games, on_game=show)
+        played = rating_games.play(games, on_game=show, on_moves=rater.health.beat)
         return rating_games.ladder(), played
 
 

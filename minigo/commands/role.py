@@ -112,8 +112,8 @@ def role(
 
 
 def wait_for(look: Callable[[], _T | None], stop: threading.Event, health: "Health") -> _T | None:
-    """What `look` finds, asked again and again while it finds None or raises RunError; None if stopped before."""
-    from minigo.run import CorruptError, RunError
+    """What `look` finds, asked again and again while it finds None or no run; None if stopped before."""
+    from minigo.run import NoRunError
 
     said = ""
     while not stop.is_set():
@@ -122,14 +122,12 @@ def wait_for(look: Callable[[], _T | None], stop: threading.Event, health: "Heal
             found = look()
             if found is not None:
                 return found
-        except CorruptError:
-            raise
-        except RunError as error:
+        except NoRunError as error:
             reason = str(error)
         if reason != said:
             _log.info("waiting: %s", reason)
             said = reason
-        health.beat(f"waiting: {reason}")
+        health.wait(f"waiting: {reason}")
         stop.wait(WAIT_SECONDS)
     return None
 

@@ -58,7 +58,7 @@ def start_jax() -> None:
     """Imports JAX and lets it look at this machine.
 
     Raises:
-        ConfigError: JAX is not installed.
+        ConfigError: JAX is not installed, or does not find what JAX_PLATFORMS asks for.
     """
     if importlib.util.find_spec("jax") is None:
         raise ConfigError("machine.backend=jax needs JAX: pip install 'minigo[jax]'")
@@ -66,7 +66,11 @@ def start_jax() -> None:
     logging.getLogger("jax._src.xla_bridge").setLevel(logging.WARNING)  # else it tells of devices that are not there
     import jax
 
-    jax.devices()
+    try:
+        jax.devices()
+    except RuntimeError as error:
+        asked = os.environ.get("JAX_PLATFORMS", "any device")
+        raise ConfigError(f"JAX finds no device (JAX_PLATFORMS: {asked}): {' '.join(str(error).split())}") from None
 
 
 def start_tensorflow(training_threads: int = 0) -> None:

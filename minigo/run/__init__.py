@@ -5,9 +5,10 @@ This package alone knows the paths inside a run. Files are written once; only `s
 `state/trainer.json` change, by compare-and-swap. docs/formats.md describes every file. Start at `Run`.
 """
 
-from minigo.documents import CorruptError, RunError, StaleError
+from minigo.documents import CorruptError, NoRunError, RunError, StaleError
 from minigo.run.directory import (
     CHAMPION_STATE,
+    COPYING,
     HISTORY,
     NETWORK_MARKER,
     RUN_DOCUMENT,
@@ -25,6 +26,7 @@ from minigo.run.training import CHECKPOINTS, TRAINER_STATE, TrainerState
 __all__ = [
     "CHAMPION_STATE",
     "CHECKPOINTS",
+    "COPYING",
     "HISTORY",
     "NETWORK_MARKER",
     "RUN_DOCUMENT",
@@ -32,6 +34,7 @@ __all__ = [
     "Champion",
     "CorruptError",
     "Matches",
+    "NoRunError",
     "Run",
     "RunError",
     "StaleError",

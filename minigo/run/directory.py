@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from minigo import __version__
 from minigo.config import Config, ConfigError
-from minigo.documents import CorruptError, Documents, RunError, first_free, to_json
+from minigo.documents import CorruptError, Documents, NoRunError, RunError, first_free, to_json
 from minigo.run.files import RunFiles, checked_name, hour_name
 from minigo.run.matches import Matches
 from minigo.run.telemetry import Telemetry
@@ -25,6 +25,7 @@ RUN_DOCUMENT: Final = "run.json"
 CHAMPION_STATE: Final = "state/champion.json"
 HISTORY: Final = "state/history/"
 NETWORK_MARKER: Final = "/network.json"
+COPYING: Final = "copying.json"  # there while a copy goes into a run
 """What `minigo.run_copy` has to know of paths; the rest is in `minigo.run.training`."""
 
 AUDIT_SECONDS: Final = 600.0
@@ -102,12 +103,15 @@ class Run:
         """An existing run, with the config it was made with. `on_damage` is as for the class.
 
         Raises:
-            RunError: it is no run, or one of an incompatible version.
+            NoRunError: it is no run.
+            RunError: it is one of an incompatible version, or a copy into it was interrupted.
         """
         storage = storage_at(url)
         document, _ = Documents(storage).read("run.json")
         if document is None:
-            raise RunError(f"{url} is not a run (missing run.json)")
+            raise NoRunError(f"{url} is not a run (missing run.json)")
+        if COPYING in storage.list(COPYING):
+            raise RunError(f"{url} has been copied to, not to the end: the same minigo copy goes on")
         try:
             run = cls(storage, Config.from_dict(document["config"]), on_damage)
             if run.config.learning_sha256() != document["config_sha256"]:
@@ -179,6 +183,23 @@ class Run:
         networks = self.networks()
         return first_free(attempt, int(networks[-1]) + 1 if networks else 0)
 
+    def publish_first_network(self, weights: bytes, info: dict[str, Any]) -> str:
+        """Stores a copy of another run's network, with which this one begins; returns its name."""
+        kept = ("network_format", "network", "planes", "scalars", "versions")
+        origin = {
+            **{name: info[name] for name in kept if name in info},
+            **dict.fromkeys(("step", "positions_seen", "games_seen", "examples_seen"), 0),
+            "parent": None,
+            "config_sha256": self.config.learning_sha256(),
+            "copy_of": {name: info.get(name) for name in ("name", "config_sha256")},
+        }
+        return self.publish_network(weights, origin)
+
+    def untrained_network(self) -> str | None:
+        """The network that knows nothing, with which the run began; None if it began with a copy, or not yet."""
+        first = self.networks()[:1]
+        return first[0] if first and "copy_of" not in self.network_info(first[0]) else None
+
     def networks(self) -> list[str]:
         """Names of all published networks, oldest first."""
         paths = (path.split("/") for path in self._files.storage.list("networks/"))
@@ -200,6 +221,11 @@ class Run:
     def network_path(self, name: str) -> str:
         """URL of the folder that holds the network."""
         return f"{self.url}/networks/{checked_name(name)}"
+
+    def seconds_used(self, worker: str) -> float:
+        """Seconds of its budget that a run has used, by what this worker last said, or by its last training."""
+        state, told = self.training.state(), self.telemetry.heartbeats().get(worker, {}).get("elapsed_seconds", 0.0)
+        return max(float(told), state.seconds if state is not None else 0.0)
 
     # The champion.
 

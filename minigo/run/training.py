@@ -25,6 +25,7 @@ class TrainerState:
     positions_seen: int = 0  # positions of games that entered the window
     games_seen: int = 0
     examples_seen: int = 0  # examples trained on
+    seconds: float = 0.0  # of the run's budget that were used by the last commit
     checkpoint: str | None = None  # folder of the weights and the optimizer, or None before the first commit
     manifests: tuple[str, ...] = ()  # lists of the shards consumed
     version: Version = dataclasses.field(default="", compare=False)
@@ -42,6 +43,7 @@ class Training:
         document, version = self._files.documents.read(TRAINER_STATE)
         if document is None:
             return None
+        document = {"seconds": 0.0, **document}  # which versions before did not store
         fields = {spec.name: document[spec.name] for spec in dataclasses.fields(TrainerState)[:-1]}
         return TrainerState(**{**fields, "manifests": tuple(fields["manifests"]), "version": version})
 

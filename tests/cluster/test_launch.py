@@ -2,6 +2,8 @@
 """`python -m cluster.launch` against an API server without controllers: what it does, and what bad input gets."""
 
 import copy
+import json
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -132,6 +134,34 @@ def test_logs_name_the_pod_of_each_line(capsys, server):
     assert answer(capsys, "logs", "selfplay")[:2] == (0, "a hello from a\nb hello from b\n")
     code, _, err = answer(capsys, "logs", "trainer")
     assert (code, err) == (1, "cluster.launch: namespace minigo has no pod of role trainer\n")
+
+
+def test_a_pod_without_a_log_hides_none_behind_it(capsys, server):
+    for name in ("a", "b"):
+        pod = {"metadata": {"name": name, "labels": {"minigo/role": "selfplay"}}}
+        server.objects[f"/api/v1/namespaces/minigo/pods/{name}"] = pod
+    server.refuse("GET", "/a/log", 400, "container minigo in pod a is waiting to start")
+    server.logs["b"] = "hello from b\n"
+    code, out, _ = answer(capsys, "logs", "selfplay")
+
+    assert code == 0
+    assert "a has no log" in out
+    assert out.endswith("b hello from b\n")
+
+
+def test_an_object_of_a_kind_that_is_not_known_is_refused_before_any_is_applied(capsys, server, tmp_path):
+    overlay = Path(launch.__file__).parent / "overlays/local"
+    (tmp_path / "secret.yaml").write_text(
+        "{apiVersion: v1, kind: Secret, metadata: {name: key, namespace: minigo}}", encoding="utf-8"
+    )
+    resources = [os.path.relpath(overlay, tmp_path), "secret.yaml"]
+    (tmp_path / "kustomization.yaml").write_text(json.dumps({"resources": resources}), encoding="utf-8")
+    code, _, err = answer(capsys, "apply", *GIVEN[:2], f"--overlay={tmp_path}")
+
+    assert code == 1
+    assert "Secret key: not one of Namespace" in err
+    assert "kubectl apply -k" in err
+    assert server.writes == []
 
 
 def test_down_deletes_nothing_unless_told_and_never_the_run(capsys, server):

@@ -82,6 +82,15 @@ def test_selectors_match_their_pods_and_nobody_elses(objects):
         assert [role for role in labels if wanted <= labels[role].items()] == [name]
 
 
+def test_network_policies_are_for_our_own_pods_alone(objects):
+    policies = [item for item in objects if item["kind"] == "NetworkPolicy"]
+
+    assert policies
+    for policy in policies:
+        labels = policy["spec"]["podSelector"]["matchLabels"]
+        assert labels.keys() & {"app.kubernetes.io/part-of", "minigo/role"}
+
+
 def test_services_lead_to_ports_that_their_pods_have(objects):
     for name, service in named(objects, "Service").items():
         ports = {port["name"] for port in containers(objects)[name]["ports"]}

@@ -20,7 +20,7 @@ RECORDS = [random_record(seed, max_moves=25) for seed in range(6)]
 
 
 def window_of(records: list[GameRecord]) -> Window:
-    window = Window(GameConfig(board_size=5), TrainConfig(window_min=100_000))
+    window = Window(GameConfig(board_size=5), TrainConfig(window_min=100_000, untargeted_positions=1000))
     window.add(records)
     return window
 
