@@ -160,13 +160,14 @@ class TrainConfig(Section):
     """How a network is trained from recorded games."""
 
     batch_size: int = option(256, "examples in one step", low=1, high=65536)
-    learning_rate: float = option(2e-3, "peak rate of AdamW", low=0.0, high=10.0)
+    optimizer: str = option("adamw", "what takes the steps", choices=("adamw", "muon"), is_late=True)
+    learning_rate: float = option(2e-3, "peak rate of the optimizer", low=0.0, high=10.0)
     final_learning_rate: float = option(0.1, "the rate ends at this share of the peak", low=0.0, high=1.0)
     decay_share: float = option(
         0.25, "share of the run's budget, at its end, over which the rate falls", low=0.0, high=1.0
     )
     warmup_steps: int = option(200, "steps over which the rate first rises", low=0)
-    weight_decay: float = option(1e-4, "AdamW's decoupled weight decay", low=0.0, high=1.0)
+    weight_decay: float = option(1e-4, "the optimizer's decoupled weight decay", low=0.0, high=1.0)
     clip_norm: float = option(3.0, "gradients are clipped to this global norm", low=0.0)
     average_decay: float = option(
         0.998, "decay of the exponential weight average that plays the games", low=0.0, high=1.0

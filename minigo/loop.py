@@ -239,7 +239,8 @@ class Loop:
         self._count_selfplay()
         self._begin("training")
         loop = self._config.loop
-        share = self.elapsed / (60 * loop.minutes) if loop.minutes else 1.0
+        # When the network of this training is there: the last one of a run is trained with the last rate.
+        share = (self.elapsed + self._generation_seconds) / (60 * loop.minutes) if loop.minutes else 1.0
         if loop.generations:
             share = max(share, (self.generation + 1) / loop.generations)
         with self._lent_threads():

@@ -173,19 +173,13 @@ def read_games(place: Workplace) -> list[dict[str, Any]]:
 
 
 def _loader(config: Config) -> Callable[[str], Evaluator]:
-    """Loads networks, one at a time; the framework before any thread does, since they would lock each other out."""
+    """Loads networks; the framework before any thread does, since they would lock each other out."""
     from minigo.commands.common import evaluator_loader
     from minigo.inference.quiet import start_framework
 
     start_framework(config.machine.backend)
     importlib.import_module("minigo.inference.backends")
-    load_network, lock = evaluator_loader(config), threading.Lock()
-
-    def load(url: str) -> Evaluator:
-        with lock:
-            return load_network(url)
-
-    return load
+    return evaluator_loader(config)
 
 
 def _play(

@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import subprocess
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -109,8 +110,10 @@ def _versions() -> dict[str, Any]:
 def evaluator_loader(config: Config) -> "Callable[[str], Evaluator]":
     """A function that loads the network in a folder, or a run's champion, for inference on this machine.
 
-    The last few are kept: a network is compiled for each shape of batch, which takes seconds.
+    The last few are kept: a network is compiled for each shape of batch, which takes seconds. Who asks for one that
+    another thread is loading waits for that.
     """
+    lock = threading.Lock()
 
     @functools.lru_cache(maxsize=LOADED_NETWORKS)
     def load_network(url: str) -> "Evaluator":
@@ -124,7 +127,11 @@ def evaluator_loader(config: Config) -> "Callable[[str], Evaluator]":
         network, game = Network.from_bytes(*read_network(url)), config.game
         return load_evaluator(network, config.machine, game.board_size, komi=game.komi)
 
-    return lambda url: load_network(_network_url(url))
+    def load(url: str) -> "Evaluator":
+        with lock:
+            return load_network(_network_url(url))
+
+    return load
 
 
 def _network_url(url: str) -> str:

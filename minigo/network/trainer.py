@@ -8,14 +8,13 @@ import contextlib
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
-import keras
 import numpy as np
-from keras import ops
 from numpy.typing import NDArray
 
 from minigo.config import TrainConfig
 from minigo.network.losses import HEADS
 from minigo.network.network import Network, NetworkError, arrays_from_bytes, arrays_to_bytes, load_weights
+from minigo.network.optimizers import make_optimizer
 from minigo.network.steps import Losses, compiled_steps
 
 Batch = tuple[dict[str, NDArray[Any]], dict[str, NDArray[Any]]]
@@ -38,7 +37,7 @@ class Trainer:
     def __init__(self, network: Network, config: TrainConfig, *, precision: str = "bfloat16") -> None:
         self._config = config
         self._network = network.model(precision)
-        self._optimizer = _optimizer(config)
+        self._optimizer = make_optimizer(config)
         self._optimizer.build(self._network.trainable_variables)
         self._steps = compiled_steps(self._network, self._optimizer, config)
 
@@ -125,34 +124,6 @@ def learning_rate(step: int, progress: float, config: TrainConfig) -> float:
     risen = min(1.0, (step + 1) / config.warmup_steps) if config.warmup_steps else 1.0
     fallen = max(0.0, progress - (1 - config.decay_share)) / config.decay_share if config.decay_share else 0.0
     return config.learning_rate * risen * (1 - min(1.0, fallen) * (1 - config.final_learning_rate))
-
-
-class AveragingAdamW(keras.optimizers.AdamW):
-    """AdamW whose average of the weights forgets the first steps faster: min(decay, (1 + step) / (10 + step))."""
-
-    @property
-    def ema_momentum(self) -> Any:
-        """The decay of the next update: a number, or a tensor once the optimizer has variables."""
-        if not self.built:
-            return self._average_decay
-        step = ops.cast(self.iterations, "float32")
-        return ops.minimum(self._average_decay, (1.0 + step) / (10.0 + step))
-
-    @ema_momentum.setter
-    def ema_momentum(self, decay: float) -> None:
-        self._average_decay = decay
-
-
-def _optimizer(config: TrainConfig) -> Any:
-    optimizer = AveragingAdamW(
-        learning_rate=config.learning_rate,
-        weight_decay=config.weight_decay,
-        global_clipnorm=config.clip_norm if config.clip_norm > 0 else None,
-        use_ema=True,
-        ema_momentum=config.average_decay,
-    )
-    optimizer.exclude_from_weight_decay(var_names=["bias"])
-    return optimizer
 
 
 def _mean(batches: list[Losses]) -> dict[str, float]:
