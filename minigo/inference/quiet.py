@@ -66,11 +66,14 @@ def start_jax() -> None:
     logging.getLogger("jax._src.xla_bridge").setLevel(logging.WARNING)  # else it tells of devices that are not there
     import jax
 
+    asked, reason = os.environ.get("JAX_PLATFORMS", ""), ""
     try:
-        jax.devices()
-    except RuntimeError as error:
-        asked = os.environ.get("JAX_PLATFORMS", "any device")
-        raise ConfigError(f"JAX finds no device (JAX_PLATFORMS: {asked}): {' '.join(str(error).split())}") from None
+        found = {device.platform for device in jax.devices()}
+    except (RuntimeError, AssertionError) as error:
+        found, reason = set(), f": {' '.join(str(error).split())}"
+    first = asked.partition(",")[0]
+    if not found or (first not in ("", "cpu") and found == {"cpu"}):
+        raise ConfigError(f"JAX does not find what JAX_PLATFORMS={asked} asks for{reason}")
 
 
 def start_tensorflow(training_threads: int = 0) -> None:

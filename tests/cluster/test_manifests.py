@@ -261,6 +261,8 @@ def test_what_computes_has_an_accelerator_and_what_may_vanish_alone_is_on_spot_n
         selected = pod["spec"].get("nodeSelector", {})
         assert (device in containers(objects)[name]["resources"]["limits"]) is computes
         assert (label in selected) is (device in tolerated) is computes
+        variables = {variable["name"] for variable in containers(objects)[name].get("env", ())}
+        assert ("JAX_PLATFORMS" in variables) is computes  # without its accelerator such a pod fails
         assert (spot in selected) is (spot in tolerated) is vanishes
         affinity = pod["spec"].get("affinity", {}).get("nodeAffinity", {})
         required = affinity.get("requiredDuringSchedulingIgnoredDuringExecution")

@@ -8,7 +8,7 @@ import types
 import pytest
 
 from minigo.config import ConfigError
-from minigo.inference.quiet import held_back_greetings, start_framework
+from minigo.inference.quiet import DRIVER, held_back_greetings, start_framework
 
 
 def test_greetings_are_left_out_and_all_else_is_kept_in_order(capfd):
@@ -51,6 +51,16 @@ def started(backend: str, after: str, **variables: str) -> subprocess.CompletedP
         text=True,
         check=False,
     )
+
+
+@pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="JAX is not installed")
+@pytest.mark.parametrize("asked", ["cuda,cpu", "cuda", "tpu,cpu"])
+def test_jax_without_the_accelerator_that_is_asked_for_is_an_error(asked):
+    if DRIVER.exists():
+        pytest.skip("there is an accelerator")
+    result = started("jax", "", JAX_PLATFORMS=asked)
+
+    assert f"ConfigError: JAX does not find what JAX_PLATFORMS={asked} asks for" in result.stderr
 
 
 def test_the_back_end_jax_settles_keras_and_leaves_tensorflow_alone():
