@@ -92,8 +92,9 @@ ABLATIONS: Final = {
     ),
     "no-pooling": Variant("a tower without global pooling", ("--network.pooling_blocks=0",)),
     "deep-narrow": Variant(
-        "seven blocks of 48 channels, as much arithmetic", ("--network.blocks=7", "--network.channels=48")
+        "seven blocks of 24 channels, as much arithmetic", ("--network.blocks=7", "--network.channels=24")
     ),
+    "adamw": Variant("AdamW at its best rate", ("--train.optimizer=adamw", "--train.learning_rate=0.004")),
 }
 
 STUDIES: Final[dict[str, Study]] = {
