@@ -142,7 +142,7 @@ def logs(cluster: Cluster, namespace: str, role: str, lines: int) -> Iterator[st
         try:
             yield from (f"{name} {line}" for line in cluster.logs(namespace, name, lines).splitlines())
         except ClusterError as error:
-            if error.status != 400:  # it has not begun, or ended in the meantime
+            if error.status not in (400, 404) and error.status < 500:  # it has not begun, is gone, or its node is
                 raise
             yield f"{name} has no log: {error}"
 

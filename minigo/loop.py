@@ -239,8 +239,9 @@ class Loop:
         self._count_selfplay()
         self._begin("training")
         loop = self._config.loop
-        # When the network of this training is there: the last one of a run is trained with the last rate.
-        share = (self.elapsed + self._generation_seconds) / (60 * loop.minutes) if loop.minutes else 1.0
+        # As of when the loop may end, if this is its last generation: `is_finished` wants half of another one's time.
+        end = self.elapsed + 1.5 * self._generation_seconds
+        share = end / (60 * loop.minutes) if loop.minutes else 1.0
         if loop.generations:
             share = max(share, (self.generation + 1) / loop.generations)
         with self._lent_threads():

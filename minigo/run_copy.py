@@ -89,7 +89,8 @@ def copy_run(
         if data is not None:
             _move_state(there, path, data)
     there.create(RUN_DOCUMENT, document)
-    there.delete(COPYING)
+    if found is not None:
+        there.delete(COPYING)
     return CopyCount(len(new), len(paths) - len(new))
 
 

@@ -310,7 +310,7 @@ class GcsStorage:
     def _exists(self, path: str) -> bool:
         try:
             self.read(path)
-        except StorageError:
+        except NotFound:
             return False
         return True
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from minigo import __version__
-from minigo.config import Config, ConfigError
+from minigo.config import RESUMABLE, Config, ConfigError
 from minigo.documents import CorruptError, Documents, NoRunError, RunError, first_free, to_json
 from minigo.run.files import RunFiles, checked_name, hour_name
 from minigo.run.matches import Matches
@@ -111,7 +111,10 @@ class Run:
         if document is None:
             raise NoRunError(f"{url} is not a run (missing run.json)")
         if COPYING in storage.list(COPYING):
-            raise RunError(f"{url} has been copied to, not to the end: the same minigo copy goes on")
+            raise RunError(
+                f"{url} has been copied to, not to the end: the same minigo copy goes on; "
+                f"where that can not be, delete {COPYING} there"
+            )
         try:
             run = cls(storage, Config.from_dict(document["config"]), on_damage)
             if run.config.learning_sha256() != document["config_sha256"]:
@@ -141,7 +144,9 @@ class Run:
         changed = [_changed_setting(difference) for difference in run.config.learning_differences(config)]
         if changed and keep_settings:
             _log.warning("run at %s keeps its settings: it was made with %s", url, "; ".join(changed))
-            run.config = dataclasses.replace(run.config, machine=config.machine)
+            limits = {name: getattr(config.loop, name) for section, name in RESUMABLE if section == "loop"}
+            loop = dataclasses.replace(run.config.loop, **limits)
+            run.config = dataclasses.replace(run.config, machine=config.machine, loop=loop)
             return run
         if changed:
             raise RunError(

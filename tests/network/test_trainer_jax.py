@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Training on JAX learns what training on TensorFlow learns. It runs in a process that has no TensorFlow."""
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,8 @@ def curves(checkpoint: Path) -> dict[str, Any]:
     """What either process computes: a curve from new, one from a checkpoint, and the network after it."""
     network = stored_network(checkpoint / "network")
     new, rough = (Trainer(network, CONFIG, precision=precision) for precision in ("float32", "bfloat16"))
-    found: dict[str, Any] = {"float32": curve(new), "bfloat16": curve(rough)}
+    muon = Trainer(network, dataclasses.replace(CONFIG, optimizer="muon"), precision="float32")
+    found: dict[str, Any] = {"float32": curve(new), "bfloat16": curve(rough), "muon": curve(muon)}
     together = new.train(BATCHES, progress=0.5)
     found["together"] = np.array([together[name] for name in LOSSES])
 
@@ -73,12 +75,12 @@ def on_jax(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[s
     return arrays_from_jax(SCRIPT, tmp_path_factory.mktemp("jax") / "curves.npz", str(checkpoint))
 
 
-@pytest.mark.parametrize(("precision", "tolerance"), [("float32", 1e-3), ("bfloat16", 0.05)])
+@pytest.mark.parametrize(("name", "tolerance"), [("float32", 1e-3), ("bfloat16", 0.05), ("muon", 5e-3)])
 def test_the_losses_fall_alike(
-    ours: dict[str, Any], on_jax: dict[str, np.ndarray], precision: str, tolerance: float
+    ours: dict[str, Any], on_jax: dict[str, np.ndarray], name: str, tolerance: float
 ) -> None:
-    np.testing.assert_allclose(on_jax[precision], ours[precision], rtol=tolerance, atol=tolerance)
-    assert ours[precision][-1, -1] < 0.9 * ours[precision][0, -1]
+    np.testing.assert_allclose(on_jax[name], ours[name], rtol=tolerance, atol=tolerance)
+    assert ours[name][-1, -1] < 0.9 * ours[name][0, -1]
 
 
 def test_steps_in_one_call_are_the_steps_of_many(ours: dict[str, Any], on_jax: dict[str, np.ndarray]) -> None:

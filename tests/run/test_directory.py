@@ -61,12 +61,14 @@ def test_machine_settings_and_limits_may_change_on_resuming(run):
     assert Run.open(run.url).config == CONFIG
 
 
-def test_a_run_that_keeps_its_settings_takes_those_of_the_machine_alone(run, caplog):
-    asked = dataclasses.replace(CONFIG, train=TrainConfig(batch_size=128), machine=MachineConfig(threads=7))
+def test_a_run_that_keeps_its_settings_takes_those_of_the_machine_and_limits_alone(run, caplog):
+    machine, loop = MachineConfig(threads=7), LoopConfig(minutes=777.0)
+    asked = dataclasses.replace(CONFIG, train=TrainConfig(batch_size=128), machine=machine, loop=loop)
     with caplog.at_level("WARNING"):
         resumed = Run.create_or_resume(run.url, asked, keep_settings=True)
 
-    assert resumed.config == dataclasses.replace(CONFIG, machine=MachineConfig(threads=7))
+    kept = dataclasses.replace(CONFIG.loop, minutes=777.0)
+    assert resumed.config == dataclasses.replace(CONFIG, machine=machine, loop=kept)
     assert f"run at {run.url} keeps its settings: it was made with train.batch_size=256, now 128" in caplog.text
     made = Run.create_or_resume(f"{run.url}-new", asked, keep_settings=True)
     assert made.config == asked
