@@ -6,12 +6,13 @@ import dataclasses
 import numpy as np
 import pytest
 
-from minigo.config import TrainConfig
+from minigo.config import NetworkConfig, TrainConfig
 from minigo.network.network import Network
 from minigo.network.optimizers import STEP_SIZE, is_hidden_kernel, orthogonal
 from minigo.network.trainer import Trainer
 from tests.support.learning import TINY, busy_network, random_batch
 
+SMALL = NetworkConfig(blocks=1, channels=8, pooling_blocks=1, head_channels=8, value_hidden=8)
 MUON = TrainConfig(optimizer="muon", learning_rate=0.01, warmup_steps=0, weight_decay=0.0, clip_norm=0.0)
 
 
@@ -43,7 +44,7 @@ def test_a_step_of_muon_is_as_large_as_one_of_adamw_and_goes_down():
     batch = random_batch(32, 5)
     steps = {}
     for name in ("muon", "adamw"):
-        trainer = Trainer(busy_network(), dataclasses.replace(MUON, optimizer=name), precision="float32")
+        trainer = Trainer(busy_network(SMALL), dataclasses.replace(MUON, optimizer=name), precision="float32")
         before = trainer.network().weights
         losses = [trainer.train([batch], progress=0.0)["total_loss"] for _ in range(10)]
         after = trainer.network().weights
@@ -56,7 +57,7 @@ def test_a_step_of_muon_is_as_large_as_one_of_adamw_and_goes_down():
 
 
 def test_the_first_step_of_muon_follows_the_gradient_alone():
-    trainer = Trainer(busy_network(), MUON, precision="float32")
+    trainer = Trainer(busy_network(SMALL), MUON, precision="float32")
     before = trainer.network().weights["block_00/first/kernel"]
     trainer.train([random_batch(32, 5)], progress=0.0)
     step = (trainer.network().weights["block_00/first/kernel"] - before).reshape(-1, before.shape[-1])
@@ -69,11 +70,11 @@ def test_the_first_step_of_muon_follows_the_gradient_alone():
 
 def test_training_with_muon_goes_on_exactly_from_a_checkpoint():
     batches = [random_batch(16, 5, seed=seed) for seed in range(6)]
-    whole = Trainer(busy_network(), MUON, precision="float32")
+    whole = Trainer(busy_network(SMALL), MUON, precision="float32")
     whole.train(batches[:3], progress=0.0)
     files = whole.checkpoint()
     whole.train(batches[3:], progress=0.0)
-    resumed = Trainer(busy_network(), MUON, precision="float32")
+    resumed = Trainer(busy_network(SMALL), MUON, precision="float32")
     resumed.restore(files)
     resumed.train(batches[3:], progress=0.0)
 
