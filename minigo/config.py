@@ -317,6 +317,14 @@ class Config:
                     del fields[spec.name]
         return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
 
+    def resumed_with(self, other: "Config") -> Self:
+        """This config with what may change when a run resumes, as another has it."""
+        data, theirs = self.to_dict(), other.to_dict()
+        data["machine"] = theirs["machine"]
+        for section, name in RESUMABLE:
+            data[section][name] = theirs[section][name]
+        return self.from_dict(data)
+
     def learning_differences(self, other: "Config") -> list[str]:
         """The learning fields in which two configs differ, as "section.field: mine, theirs"."""
         mine, theirs = self.to_dict(), other.to_dict()

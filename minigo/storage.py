@@ -299,28 +299,23 @@ class GcsStorage:
             with self._errors("write", path):
                 blob.upload_from_string(data, if_generation_match=generation, checksum="crc32c", **_patience())
         except StorageError as error:
+            # The client retries after a lost reply, and then its own first attempt fails the precondition; or it is
+            # forbidden, where who asks may create objects and replace none.
             cause = error.__cause__
-            # Who may create objects and replace none can be forbidden to create one that is there.
-            is_there = generation == 0 and isinstance(cause, Forbidden) and self._exists(path)
-            if not (is_there or isinstance(cause, PreconditionFailed)):
+            is_forbidden = generation == 0 and isinstance(cause, Forbidden)
+            if not (is_forbidden or isinstance(cause, PreconditionFailed)):
                 raise
-            return self._version_if_equal(path, data)
+            stored = self._stored(path)
+            if is_forbidden and stored is None:
+                raise
+            return stored[1] if stored is not None and stored[0] == data else None
         return str(blob.generation)
 
-    def _exists(self, path: str) -> bool:
+    def _stored(self, path: str) -> tuple[bytes, Version] | None:
         try:
-            self.read(path)
-        except NotFound:
-            return False
-        return True
-
-    def _version_if_equal(self, path: str, data: bytes) -> Version | None:
-        # The client retries after a lost reply, and then its own first attempt fails the precondition.
-        try:
-            current, version = self.read(path)
+            return self.read(path)
         except NotFound:
             return None
-        return version if current == data else None
 
     @contextlib.contextmanager
     def _errors(self, verb: str, path: str) -> Iterator[None]:

@@ -81,8 +81,8 @@ class RunTrainer:
 
         Args:
             progress: share of the run's budget that is used, in [0, 1]; decides the learning rate.
-            seconds: of the budget that are used: stored, so that a run that moves or is resumed goes on from there.
             stop: ends training after the step it is at; what it learned since the last commit is dropped.
+            seconds: of the budget that are used: stored, so that a run that moves or is resumed goes on from there.
 
         Returns:
             The candidate's name; None if there were no new games, or if it was stopped.

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from minigo import __version__
-from minigo.config import RESUMABLE, Config, ConfigError
+from minigo.config import Config, ConfigError
 from minigo.documents import CorruptError, Documents, NoRunError, RunError, first_free, to_json
 from minigo.run.files import RunFiles, checked_name, hour_name
 from minigo.run.matches import Matches
@@ -144,9 +144,7 @@ class Run:
         changed = [_changed_setting(difference) for difference in run.config.learning_differences(config)]
         if changed and keep_settings:
             _log.warning("run at %s keeps its settings: it was made with %s", url, "; ".join(changed))
-            limits = {name: getattr(config.loop, name) for section, name in RESUMABLE if section == "loop"}
-            loop = dataclasses.replace(run.config.loop, **limits)
-            run.config = dataclasses.replace(run.config, machine=config.machine, loop=loop)
+            run.config = run.config.resumed_with(config)
             return run
         if changed:
             raise RunError(
