@@ -290,6 +290,7 @@ class Loop:
         took = time.monotonic() - began
         self._rating_seconds += took
         if played:
+            self._describe_rating()
             _log.info("rating games: %d in %s", played, duration(took))
         elif took >= seconds:
             self._rating_needs = 2 * seconds
