@@ -150,7 +150,9 @@ def test_the_ladder_needs_the_first_base_run(place):
     made_run(place, BASE, 0)
 
     assert list(ladder.ladder(place)) == ["random", "policy:base-0-000002", "base-0-000002"]
-    assert ladder.match_config(place).game.rules == "tromp-taylor"
+    config = ladder.match_config(place)
+    assert config.game.rules == "tromp-taylor"
+    assert (config.match.opening_plies, config.match.temperature) == (place.study.opening_plies, 0.0)
 
 
 def test_networks_do_not_meet_themselves(place):

@@ -51,8 +51,9 @@ def playing(
         yield None
         return
     from minigo.run import RunError
+    from ratings.play.limits import PlayLimits
     from ratings.play.router import play_router
-    from ratings.play.sessions import PlayLimits, PlaySessions
+    from ratings.play.sessions import PlaySessions
 
     def start(name: str) -> "ProcessEvaluator":
         from minigo.inference.process import ProcessEvaluator

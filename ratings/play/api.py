@@ -11,7 +11,7 @@ from ratings.play.game import RANDOM, PlayError
 from ratings.play.guard import SmallBodyRoute
 from ratings.play.models import GameModel, NewGame, NewMove, OpponentsModel, Wish
 from ratings.play.playground import Playground
-from ratings.play.sessions import NoGameError
+from ratings.play.session import NoGameError
 
 REFUSALS: dict[int | str, dict[str, Any]] = {
     401: {"description": "the play token is missing"},

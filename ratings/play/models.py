@@ -10,7 +10,7 @@ from cc_kernels.board import BLACK, WHITE
 from minigo.go.coords import color_name, vertex_from_move
 from ratings.play.game import MAX_KOMI, Setting
 from ratings.play.insight import Insight
-from ratings.play.sessions import SessionView
+from ratings.play.session import SessionView
 
 Color = Literal["black", "white"]
 RulesName = Literal["cgos", "chinese", "chinese-ogs", "chinese-kgs", "tromp-taylor", "aga", "new-zealand"]

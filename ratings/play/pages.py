@@ -24,7 +24,7 @@ from ratings.play.guard import SmallBodyRoute, check_origin, form_of
 from ratings.play.models import NewGame
 from ratings.play.overlay import captures, overlay_svg, playable_points
 from ratings.play.playground import Playground
-from ratings.play.sessions import NoGameError, SessionView
+from ratings.play.session import NoGameError, SessionView
 from ratings.rendering import Renderer
 
 LEVELS: Final = (1, 10, 30, 100, 300, 1000)

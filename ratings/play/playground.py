@@ -17,7 +17,8 @@ from minigo.run import Run
 from minigo.storage import StorageError
 from ratings.play.game import BOARD_SIZES, MAX_KOMI, RANDOM, PlayError, Setting
 from ratings.play.guard import Access, check_origin
-from ratings.play.sessions import PlaySessions, SessionView
+from ratings.play.session import SessionView
+from ratings.play.sessions import PlaySessions
 
 FRESH_SECONDS: Final = 5.0
 

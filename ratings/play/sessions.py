@@ -3,7 +3,7 @@
 
 A game is a few bytes and stays; what thinks about it is started when it is wanted, and put away when it is not. What
 goes wrong with an engine becomes the game's `trouble`, for its player to read, and the game waits until the player
-asks for another engine. Start at `PlaySessions`; `SessionView` is what one sees of a game.
+asks for another engine. Start at `PlaySessions`; `session.SessionView` is what one sees of a game.
 """
 
 import logging
@@ -13,7 +13,6 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import Final
 
 from minigo.analysis import Analysis
@@ -22,7 +21,9 @@ from minigo.engines.game_tree import Report
 from ratings.play.engines import Engines
 from ratings.play.game import RANDOM, PlayedGame, PlayError, Setting
 from ratings.play.insight import Insight
+from ratings.play.limits import PlayLimits
 from ratings.play.networks import EngineError, Networks, StartNetwork
+from ratings.play.session import NoGameError, Session, SessionView
 from ratings.play.workers import Cancelled, FullError, Workers
 
 SHOW_SECONDS: Final = 0.4  # between two views of an analysis that goes on
@@ -31,104 +32,6 @@ MAX_DROPPED: Final = 10_000  # games that are remembered to have been dropped
 
 _REPORT: Final = Report(ownership=True, pv_moves=10)
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class PlayLimits:
-    """How much playing may cost.
-
-    Attributes:
-        games: that are kept; the one that was idle for longest gives way to a new one.
-        engines: games whose search is kept.
-        networks: processes that compute networks.
-        threads: games that are thought about at the same time.
-        waiting: games that may wait for a thread.
-        visits: the most that a game can ask for.
-        seconds: the most that a move may be asked to take.
-        analysis_visits: of an analysis, after which it ends.
-        analysis_seconds: after which it ends, too.
-        watchers: pages that may watch one game live.
-        engine_idle_seconds: an engine or a process that was not used for so long is ended.
-        load_seconds: a network that has not loaded after so long is given up.
-        answer_seconds: so is one that lets an evaluation wait for so long.
-    """
-
-    games: int = 500
-    engines: int = 4
-    networks: int = 2
-    threads: int = 2
-    waiting: int = 16
-    visits: int = 2000
-    seconds: float = 20.0
-    analysis_visits: int = 2000
-    analysis_seconds: float = 20.0
-    watchers: int = 8
-    engine_idle_seconds: float = 300.0
-    load_seconds: float = 180.0
-    answer_seconds: float = 60.0
-
-    def __post_init__(self) -> None:
-        for name in ("games", "engines", "networks", "threads", "waiting", "visits", "analysis_visits", "watchers"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be 1 or more, got {getattr(self, name)}")
-        if self.networks < self.threads or self.engines < self.threads:
-            raise ValueError(
-                f"networks and engines must be as many as threads or more, got {self.networks} networks and "
-                f"{self.engines} engines for {self.threads} threads"
-            )
-
-
-class NoGameError(LookupError):
-    """There is no game of this id.
-
-    Attributes:
-        was_dropped: there was one, and it has given way to newer ones.
-    """
-
-    def __init__(self, *, was_dropped: bool) -> None:
-        super().__init__(
-            "this game is no longer kept: newer games needed its place, and it was the one idle for longest"
-            if was_dropped
-            else "there is no such game; games end when the dashboard does"
-        )
-        self.was_dropped = was_dropped
-
-
-@dataclass(frozen=True)
-class SessionView:
-    """What there is to see of a game at one moment.
-
-    Attributes:
-        game_id: its id, which nobody guesses.
-        version: counts its changes.
-        game: the game.
-        phase: "your_turn", "waiting" (for a free thread), "starting" (the network loads), "thinking", "counting",
-            "broken" (see `trouble`), or "over".
-        is_busy: whether something is being thought for it, so that it will change by itself.
-        trouble: why the engine does not think, in words; None: it does.
-        wants_analysis: whether analyses are shown.
-        insight: what the engine thinks of this position; None: nothing is known, or is to be shown.
-    """
-
-    game_id: str
-    version: int
-    game: PlayedGame
-    phase: str
-    is_busy: bool
-    trouble: str | None
-    wants_analysis: bool
-    insight: Insight | None
-
-
-@dataclass
-class _Session:
-    game: PlayedGame
-    version: int = 0
-    activity: str | None = None  # a phase, while something is being done for it
-    trouble: str | None = None
-    wants_analysis: bool = False
-    insight: Insight | None = None
-    listeners: set[Callable[[], None]] = field(default_factory=set)
 
 
 class PlaySessions:
@@ -145,7 +48,7 @@ class PlaySessions:
         self,
         start_network: StartNetwork,
         search: SearchConfig,
-        limits: PlayLimits = PlayLimits(),
+        limits: PlayLimits,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self.limits: Final = limits
@@ -162,7 +65,7 @@ class PlaySessions:
         )
         self._workers = Workers(limits.threads, limits.waiting, "playing")
         self._lock = threading.RLock()
-        self._sessions: OrderedDict[str, _Session] = OrderedDict()  # those used last at the end
+        self._sessions: OrderedDict[str, Session] = OrderedDict()  # those used last at the end
         self._dropped: OrderedDict[str, None] = OrderedDict()
         self._sweeper: threading.Thread | None = None
         self._dismissed = False
@@ -184,7 +87,7 @@ class PlaySessions:
         with self._lock:
             while len(self._sessions) >= self.limits.games:
                 self._drop(next(iter(self._sessions)))
-            self._sessions[game_id] = _Session(PlayedGame(setting))
+            self._sessions[game_id] = Session(PlayedGame(setting))
             self._go_on(game_id)
         return game_id
 
@@ -327,7 +230,7 @@ class PlaySessions:
             "waiting": self._workers.waiting,
         }
 
-    def _found(self, game_id: str) -> _Session:
+    def _found(self, game_id: str) -> Session:
         try:
             session = self._sessions[game_id]
         except KeyError:
@@ -345,7 +248,7 @@ class PlaySessions:
         self._tell(session)
 
     @contextmanager
-    def _change(self, game_id: str) -> Iterator[_Session]:
+    def _change(self, game_id: str) -> Iterator[Session]:
         """A change of the game, after which the engine does what is to be done next; none if an error is raised."""
         with self._lock:
             session = self._found(game_id)
@@ -375,7 +278,7 @@ class PlaySessions:
                 session.trouble = "the engines are busy with other games; ask again in a while"
         self._tell(session)
 
-    def _next_job(self, session: _Session) -> str | None:
+    def _next_job(self, session: Session) -> str | None:
         """What is to be done for a game: "thinking", "counting", "analyzing", or nothing."""
         game = session.game
         if game.is_to_be_counted:
@@ -475,7 +378,7 @@ class PlaySessions:
                 session.activity, session.trouble = None, reason
                 self._tell(session)
 
-    def _tell(self, session: _Session) -> None:
+    def _tell(self, session: Session) -> None:
         session.version += 1
         for listener in list(session.listeners):
             listener()

@@ -256,7 +256,8 @@ def test_what_computes_has_an_accelerator_and_what_may_vanish_alone_is_on_spot_n
     spot = "cloud.google.com/gke-spot"
     elsewhere = {"nodeSelectorTerms": [{"matchExpressions": [{"key": spot, "operator": "DoesNotExist"}]}]}
     for name, pod in pods(objects).items():
-        computes, vanishes = name in ("selfplay", "trainer", "match"), name in ("selfplay", "match")
+        vanishes = name in ("selfplay", "match", "ratings")
+        computes = vanishes or name == "trainer"
         tolerated = {toleration["key"] for toleration in pod["spec"].get("tolerations", ())}
         selected = pod["spec"].get("nodeSelector", {})
         assert (device in containers(objects)[name]["resources"]["limits"]) is computes

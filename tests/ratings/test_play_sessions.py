@@ -14,7 +14,9 @@ from minigo.config import SearchConfig
 from minigo.go.coords import move_from_vertex
 from minigo.inference.evaluator import HashEvaluator, UniformEvaluator
 from ratings.play.game import RANDOM, PlayError, Setting
-from ratings.play.sessions import NoGameError, PlayLimits, PlaySessions
+from ratings.play.limits import PlayLimits
+from ratings.play.session import NoGameError
+from ratings.play.sessions import PlaySessions
 from tests.support.playing import Networks, playing, playing_threads, settled, start_process
 from tests.support.thinking import LibertyEvaluator
 from tests.support.waiting import wait_until

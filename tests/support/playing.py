@@ -10,7 +10,9 @@ from typing import Any
 from minigo.config import SearchConfig
 from minigo.inference.evaluator import Evaluation, Evaluator, HashEvaluator, Leaves
 from minigo.inference.process import ProcessEvaluator
-from ratings.play.sessions import PlayLimits, PlaySessions, SessionView
+from ratings.play.limits import PlayLimits
+from ratings.play.session import SessionView
+from ratings.play.sessions import PlaySessions
 from tests.support.waiting import wait_until
 
 PROGRAM = """
