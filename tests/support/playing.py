@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Networks for games in the browser that do as a test wants: answer, hang, break down, or do not load."""
+"""Games in the browser, and networks for them that do as a test wants: answer, hang, break down, or do not load."""
 
 import sys
 import threading
@@ -8,8 +8,10 @@ from contextlib import contextmanager
 from typing import Any
 
 from minigo.config import SearchConfig
+from minigo.go.coords import move_from_vertex
 from minigo.inference.evaluator import Evaluation, Evaluator, HashEvaluator, Leaves
 from minigo.inference.process import ProcessEvaluator
+from ratings.play.game import Setting
 from ratings.play.limits import PlayLimits
 from ratings.play.session import SessionView
 from ratings.play.sessions import PlaySessions
@@ -92,6 +94,16 @@ def playing(fakes: Networks, **limits: Any) -> Iterator[PlaySessions]:
         yield sessions
     finally:
         sessions.close()
+
+
+def setting(**more: Any) -> Setting:
+    """A small game against network 000001."""
+    return Setting(**{"opponent": "000001", "board_size": 5, "komi": 0.5, "visits": 8, **more})
+
+
+def point(vertex: str) -> int:
+    """A vertex of such a game's board."""
+    return move_from_vertex(vertex, 5)
 
 
 def settled(sessions: PlaySessions, game_id: str) -> SessionView:
