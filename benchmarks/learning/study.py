@@ -80,8 +80,9 @@ ABLATIONS: Final = {
     "no-ownership-score": Variant(
         "without the targets for ownership and score", ("--train.ownership_weight=0", "--train.score_weight=0")
     ),
-    "no-playout-caps": Variant(  # 0.3 x 16 + 0.7 x 4 simulations a move, for every move
-        "all searches alike, at the same cost", ("--selfplay.num_simulations=8", "--selfplay.full_share=1.0")
+    "no-playout-caps": Variant(  # 0.2 x 32 + 0.8 x 4 simulations a move, for every move; as many examples of a game
+        "all searches alike, at the same cost",
+        ("--selfplay.num_simulations=10", "--selfplay.full_share=1.0", "--train.replay_ratio=1.2"),
     ),
     "low-replay-small-window": Variant(
         "one example for each position, from a window that does not grow",
