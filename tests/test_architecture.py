@@ -63,7 +63,7 @@ LAYERS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "minigo.inference.tensorflow": (NETWORK, ("numpy", "keras", "tensorflow")),
     "minigo.inference.openvino": (NETWORK, ("numpy", "keras", "tensorflow", "openvino")),
     "minigo.inference.jax": (NETWORK, ("numpy", "keras", "jax")),
-    "minigo.inference.quiet": (("minigo.network", "minigo.config"), ("tensorflow", "jax")),
+    "minigo.inference.quiet": (("minigo.config",), ("tensorflow", "jax")),
     "minigo.network": (NETWORK, ("numpy", "keras", "tensorflow", "jax", "safetensors")),
     "minigo.search": (PLAYERS, ("numpy",)),
     "minigo.analysis": (GO, ("numpy",)),

@@ -5,7 +5,6 @@ Keras runs on one framework in a process, settled when it is imported. Start at 
 """
 
 import contextlib
-import importlib
 import importlib.util
 import logging
 import os
@@ -86,7 +85,6 @@ def start_tensorflow(training_threads: int = 0) -> None:
     if "tensorflow" in sys.modules:
         return
     with held_back_greetings():
-        importlib.import_module("minigo.network")  # settles what TensorFlow reads when it is imported
         import tensorflow as tf
 
         tf.config.threading.set_intra_op_parallelism_threads(training_threads)
