@@ -287,10 +287,11 @@ class Loop:
         began = time.monotonic()
         with self._lent_threads():
             played = self._services.play_rating_games(self._run, games, SoonerStop(self._stop, seconds))
+            if played:
+                self._describe_rating()
         took = time.monotonic() - began
         self._rating_seconds += took
         if played:
-            self._describe_rating()
             _log.info("rating games: %d in %s", played, duration(took))
         elif took >= seconds:
             self._rating_needs = 2 * seconds

@@ -5,6 +5,8 @@ import os
 
 import pytest
 
+import minigo  # noqa: F401 (settles what TensorFlow reads, before a test imports it)
+
 
 @pytest.fixture(scope="session", autouse=True)
 def user_cache(tmp_path_factory):

@@ -92,7 +92,9 @@ def test_the_ablations_are_the_five_that_are_asked_for():
         changed[variant] = {line.partition(":")[0] for line in config.learning_differences(base)}
 
     assert changed["no-ownership-score"] == {"train.ownership_weight", "train.score_weight"}
-    assert changed["no-playout-caps"] == {"selfplay.num_simulations", "selfplay.full_share", "train.replay_ratio"}
+    searches = {"selfplay.num_simulations", "selfplay.full_share"}
+    as_many_games = {"train.replay_ratio", "train.window_min", "train.untargeted_positions"}
+    assert changed["no-playout-caps"] == searches | as_many_games
     assert changed["low-replay-small-window"] == {"train.replay_ratio", "train.window_growth"}
     assert changed["no-averaging-no-drop"] == {"train.average_decay", "train.decay_share"}
     assert changed["no-pooling"] == {"network.pooling_blocks"}

@@ -97,6 +97,29 @@ def test_a_loop_ends_in_time_though_games_come_faster_than_it_trains(
     assert Loop(run, services, threading.Event()).is_finished()
 
 
+def test_the_last_elo_counts_the_last_rating_games(
+    finished: tuple[Run, str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = Run.open(finished[0].url)
+    run.config = dataclasses.replace(run.config, loop=dataclasses.replace(run.config.loop, rating_games=2))
+    champion = run.champion()
+    assert champion is not None
+    ratings = {champion.network: 10.0}
+
+    def play_rating_games(*_: object) -> int:
+        ratings[champion.network] = 20.0
+        return 2
+
+    nothing: Any = None
+    services = Services(nothing, nothing, lambda _: ratings, lambda _: "", play_rating_games, nothing)
+    monkeypatch.setattr("minigo.loop.RATING_SECONDS", 0.0)
+    loop = Loop(run, services, threading.Event())
+    assert loop.summary().count("Elo +10") == 1
+    loop._play_rating_games()
+
+    assert loop.summary().count("Elo +20") == 1
+
+
 def test_published_shards_are_reproduced_bit_for_bit(finished: tuple[Run, str, str]) -> None:
     from minigo.inference.tensorflow import TensorFlowEvaluator
     from minigo.network.network import Network

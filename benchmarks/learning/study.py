@@ -80,9 +80,17 @@ ABLATIONS: Final = {
     "no-ownership-score": Variant(
         "without the targets for ownership and score", ("--train.ownership_weight=0", "--train.score_weight=0")
     ),
-    "no-playout-caps": Variant(  # 0.2 x 32 + 0.8 x 4 simulations a move, for every move; as many examples of a game
+    # 0.2 x 32 + 0.8 x 4 simulations a move, for every move. Five times the positions have targets: a fifth of the
+    # examples for each, and a window and random games that count five times the positions, leave all else alike.
+    "no-playout-caps": Variant(
         "all searches alike, at the same cost",
-        ("--selfplay.num_simulations=10", "--selfplay.full_share=1.0", "--train.replay_ratio=1.2"),
+        (
+            "--selfplay.num_simulations=10",
+            "--selfplay.full_share=1.0",
+            "--train.replay_ratio=1.2",
+            "--train.window_min=85000",
+            "--train.untargeted_positions=20",
+        ),
     ),
     "low-replay-small-window": Variant(
         "one example for each position, from a window that does not grow",

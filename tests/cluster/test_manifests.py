@@ -233,8 +233,16 @@ def test_workers_say_who_they_are_and_how_they_are(objects):
 
 
 def test_what_may_vanish_ends_soon(objects):
-    for name in ("selfplay", "match"):
+    for name in ("selfplay", "match", "ratings"):
         assert pods(objects)[name]["spec"]["terminationGracePeriodSeconds"] <= 15
+
+
+def test_a_reclaimed_node_is_no_failure_of_a_job(objects):
+    jobs = named(objects, "CronJob")
+    assert jobs.keys() == {"match", "ratings"}
+    for job in jobs.values():
+        rule = job["spec"]["jobTemplate"]["spec"]["podFailurePolicy"]["rules"][-1]
+        assert rule == {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}
 
 
 def test_the_pods_of_a_lost_node_are_replaced_soon(objects):

@@ -16,6 +16,7 @@ from minigo.go.position import Position
 from minigo.inference.evaluator import HashEvaluator, UniformEvaluator
 from tests.support.analysis_client import (
     DEFAULTS,
+    ENDLESS,
     OwningEvaluator,
     Settings,
     conversation,
@@ -28,7 +29,6 @@ from tests.support.thinking import LibertyEvaluator
 
 # Black has the left, which is more than White's right.
 BLACK_AHEAD = moves("B C5 B C4 B C3 B C2 B C1 B A5 W E1 W E2 W D2")
-ENDLESS = 10_000_000
 
 
 class CountingEvaluator(OwningEvaluator):

@@ -15,15 +15,13 @@ from minigo.config import SearchConfig
 from minigo.engines.analysis import AnalysisEngine, Capacity
 from tests.support.analysis_client import (
     DEFAULTS,
+    ENDLESS,
     OwningEvaluator,
     conversation,
     process,
     query,
 )
 from tests.support.waiting import slack
-
-ENDLESS = 10_000_000
-
 
 # The beginning and the end.
 

@@ -42,11 +42,12 @@ def test_tensorflow_starts_without_a_word():
 def test_what_tensorflow_reads_is_settled_before_any_module_can_import_it():
     """Else two processes compute with other convolutions, and a game can not be played again bit for bit."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("TF_")}
-    script = "import sys, os, minigo; print(os.environ['TF_ENABLE_ONEDNN_OPTS'], 'tensorflow' in sys.modules)"
+    names = ("TF_CPP_MIN_LOG_LEVEL", "TF_OVERRIDE_GLOBAL_THREADPOOL", "TF_ENABLE_ONEDNN_OPTS")
+    script = f"import sys, os, minigo; print(*map(os.environ.get, {names}), 'tensorflow' in sys.modules)"
 
     result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, env=environment)
 
-    assert result.stdout == "1 False\n"
+    assert result.stdout == "2 1 1 False\n"
 
 
 SETTLED = "from minigo.inference.quiet import start_framework; start_framework({backend!r}); "

@@ -24,6 +24,7 @@ Reply = dict[str, Any]
 SECONDS = 60.0  # no reply takes longer than this, however busy the machine is
 DEFAULTS = Settings(visits=20, wide_root_noise=0.0)
 CAPACITY = Capacity()
+ENDLESS = 10_000_000
 
 
 class OwningEvaluator(AreaEvaluator):
