@@ -270,6 +270,7 @@ class Loop:
         if verdict.promotes:
             self._probe_opening(candidate)
         self._play_rating_games()
+        self._describe_rating()
         self._watch.hear([self._services.trend(self._run)])
         if self.elapsed - self._reported > REPORT_SECONDS:
             self._services.report(self._run)
@@ -287,8 +288,6 @@ class Loop:
         began = time.monotonic()
         with self._lent_threads():
             played = self._services.play_rating_games(self._run, games, SoonerStop(self._stop, seconds))
-            if played:
-                self._describe_rating()
         took = time.monotonic() - began
         self._rating_seconds += took
         if played:
@@ -387,7 +386,6 @@ class Loop:
         score = verdict.score
         what = "promoted" if verdict.promotes else "not promoted"
         self._verdict = f"{what}, {score.wins}-{score.losses}" if score.games else what
-        self._describe_rating()
 
     def _describe_rating(self) -> None:
         champion = self._run.champion()

@@ -14,6 +14,7 @@ import pytest
 
 from minigo.data.shards import RANDOM_PLAYOUTS, read_shard
 from minigo.gamepool import new_shard, play_random_shard, play_shard
+from minigo.gates import Score, Verdict
 from minigo.loop import Loop, Services
 from minigo.run import Run
 from tests.support.loops import check_run, start_loop
@@ -111,11 +112,13 @@ def test_the_last_elo_counts_the_last_rating_games(
         return 2
 
     nothing: Any = None
-    services = Services(nothing, nothing, lambda _: ratings, lambda _: "", play_rating_games, nothing)
+    services = Services(nothing, nothing, lambda _: ratings, lambda _: "", play_rating_games, lambda _: None)
+    refused = Verdict("000003", champion.network, False, "winrate", "it lost", Score())
     monkeypatch.setattr("minigo.loop.RATING_SECONDS", 0.0)
+    monkeypatch.setattr("minigo.loop.evaluate_candidate", lambda *_, **__: refused)
     loop = Loop(run, services, threading.Event())
     assert loop.summary().count("Elo +10") == 1
-    loop._play_rating_games()
+    loop._evaluate(refused.candidate)
 
     assert loop.summary().count("Elo +20") == 1
 
