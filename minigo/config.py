@@ -145,6 +145,13 @@ class SelfPlayConfig(Section):
         16, "simulations of a full search, which becomes a policy target", low=2, high=100_000
     )
     fast_simulations: int = option(4, "simulations of a fast search, which only moves the game on", low=1, high=100_000)
+    fast_noise: float = option(
+        1.0,
+        "a fast search's share of search.gumbel_scale: less of it and its moves are better, but games more alike",
+        low=0.0,
+        high=1.0,
+        is_late=True,
+    )
     full_share: float = option(
         0.3, "share of moves that get a full search (playout cap randomization)", low=0.0, high=1.0
     )

@@ -11,7 +11,7 @@ import threading
 import zlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,9 @@ from minigo.go.position import Position
 from minigo.go.record import POLICY_SCALE, GameRecord
 from minigo.inference.evaluator import Evaluator
 from minigo.search import Search, SearchResult
+
+RANDOM_PASSES: Final = 0.02
+"""So much of a random game's moves are passes for no reason: else no network would know what a pass gives away."""
 
 
 @dataclass
@@ -225,10 +228,18 @@ def play_random_shard(config: Config, shard: Shard) -> list[GameRecord]:
     for index in range(shard.num_games):
         game = Game(config, shard, index)
         while not scoring.is_over(game.board) and len(game.moves) < config.game.max_moves:
-            game.moves += random_game(game.board, int(game.random.integers(1 << 62)), 1).tolist()
+            game.moves.append(_play_random_move(game))
         game.start_ply = len(game.moves)
         shard.records.append(game.record())
     return shard.records
+
+
+def _play_random_move(game: Game) -> int:
+    if game.random.random() >= RANDOM_PASSES:
+        return int(random_game(game.board, int(game.random.integers(1 << 62)), 1)[0])
+    move = game.board.num_moves - 1
+    game.board.play(move)
+    return move
 
 
 class GamePool:
@@ -327,7 +338,9 @@ class GamePool:
         return group
 
     def _start_search(self, row: int, game: Game) -> None:
-        self._search.start(row, game.board, game.next_simulations(), game.random, game.group)
+        simulations = game.next_simulations()
+        share = 1.0 if game.is_full else self._config.selfplay.fast_noise
+        self._search.start(row, game.board, simulations, game.random, game.group, share)
 
     def _play(self, row: int) -> None:
         game = self._games[row]

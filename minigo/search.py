@@ -76,7 +76,13 @@ class Search:
         self.start(game, position.board, simulations or self.config.num_simulations, np.random.default_rng(seed))
 
     def start(
-        self, game: int, board: Board, simulations: int, random: np.random.Generator | None, group: int = 0
+        self,
+        game: int,
+        board: Board,
+        simulations: int,
+        random: np.random.Generator | None,
+        group: int = 0,
+        gumbel_share: float = 1.0,
     ) -> None:
         """Searches a kernel's board from an empty tree.
 
@@ -86,10 +92,11 @@ class Search:
             simulations: how many to make.
             random: draws noise, and the move in the opening; None: no noise and no sampling.
             group: of games that share batches, because one network evaluates them; 0 to G.
+            gumbel_share: what part of the config's Gumbel noise the root gets.
         """
         self._randoms[game] = random
         self._plies[game] = board.move_count
-        self.trees.start(game, board, simulations, self._noise(random), group)
+        self.trees.start(game, board, simulations, self._noise(random, gumbel_share), group)
 
     def extend(self, game: int, simulations: int, random: np.random.Generator) -> None:
         """Goes on with a PUCT tree as it is, to so many simulations in all."""
@@ -137,12 +144,13 @@ class Search:
             return result
         return result._replace(move=_sample(result.policy_target, self.config.temperature, random))
 
-    def _noise(self, random: np.random.Generator | None) -> NDArray[np.float64] | None:
+    def _noise(self, random: np.random.Generator | None, gumbel_share: float = 1.0) -> NDArray[np.float64] | None:
         config = self.config
         if random is None:
             return None
         if config.algorithm == "gumbel":
-            return random.gumbel(scale=config.gumbel_scale, size=self.num_moves) if config.gumbel_scale else None
+            scale = gumbel_share * config.gumbel_scale
+            return random.gumbel(scale=scale, size=self.num_moves) if scale else None
         if config.dirichlet_alpha == 0.0:
             return None
         return random.standard_gamma(config.dirichlet_alpha / self.num_moves, self.num_moves) + 1e-30

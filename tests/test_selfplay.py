@@ -310,6 +310,27 @@ def test_full_searches_give_targets_and_fast_ones_do_not() -> None:
         assert np.isfinite(record.root_values[record.start_ply :]).all()
 
 
+def test_fast_searches_have_as_much_of_the_noise_as_the_config_says() -> None:
+    def games(fast_noise: float, full_share: float) -> list[list[int]]:
+        changes = {"fast_noise": fast_noise, "full_share": full_share, "random_share": 0.0}
+        config = dataclasses.replace(CONFIG, selfplay=dataclasses.replace(CONFIG.selfplay, **changes))
+        played = play_shard(config, new_shard(config, "000000", "", HashEvaluator(1), "tester", 0))
+        return [record.moves.tolist() for record in played]
+
+    assert all(game == games(0.0, 0.0)[0] for game in games(0.0, 0.0))
+    assert any(game != games(0.5, 0.0)[0] for game in games(0.5, 0.0))
+    assert any(game != games(0.0, 1.0)[0] for game in games(0.0, 1.0))
+
+
+def test_random_games_hold_passes_in_the_middle() -> None:
+    selfplay = dataclasses.replace(CONFIG.selfplay, games_per_shard=64)
+    config = dataclasses.replace(CONFIG, game=GameConfig(board_size=7), selfplay=selfplay)
+    records = play_random_shard(config, new_shard(config, RANDOM_PLAYOUTS, "", None, "tester", 0))
+
+    opening = np.concatenate([record.moves[:20] for record in records])
+    assert 5 <= np.count_nonzero(opening == 49) <= 60
+
+
 def test_random_playouts_are_reproduced_and_have_no_targets() -> None:
     def random_shard() -> list[GameRecord]:
         return play_random_shard(CONFIG, new_shard(CONFIG, RANDOM_PLAYOUTS, "", None, "tester", 0))
