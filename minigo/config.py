@@ -246,6 +246,15 @@ class LoopConfig(Section):
     rating_games: int = option(
         4, "games against GNU Go after each evaluation, in at most 5 % of the time; 0: none", low=0, high=10_000
     )
+    curriculum_size: int = option(
+        0,
+        "a loop first learns on a board of this size, and its run begins with that network; 0: it does not",
+        low=0,
+        high=18,
+        is_late=True,
+    )
+    curriculum_komi: float = option(9.0, "komi on that board", low=-400.0, high=400.0, is_late=True)
+    curriculum_generations: int = option(4, "how many generations are trained there", low=1, is_late=True)
 
 
 @dataclass(frozen=True)
@@ -292,6 +301,12 @@ class Config:
     def __post_init__(self) -> None:
         if type(self.seed) is not int or not 0 <= self.seed <= MAX_SEED:
             raise ConfigError(f"seed must be an integer in 0..{MAX_SEED}, got {self.seed!r}")
+        size, own_size = self.loop.curriculum_size, self.game.board_size
+        if size == 1 or size >= own_size:
+            raise ConfigError(
+                f"loop.curriculum_size must be 2..{own_size - 1}, below game.board_size, or 0 for no smaller board, "
+                f"got {size}"
+            )
 
     def to_dict(self) -> dict[str, Any]:
         """The config as plain data, ready for JSON."""

@@ -74,13 +74,19 @@ class Services:
     trend: Callable[[Run], Finding | None]
 
 
-def run_loop(run: Run, services: Services, stop: threading.Event) -> str:
+def run_loop(run: Run, services: Services, stop: threading.Event, seconds_before: float = 0.0) -> str:
     """Works on a run until its budget is used or it is stopped; the same call resumes it.
+
+    Args:
+        run: what to work on.
+        services: what it needs beside it.
+        stop: ends the work; the run can go on from there.
+        seconds_before: of the budget, that were used before the run began.
 
     Returns:
         What the run has come to, as text for a person.
     """
-    loop = Loop(run, services, stop)
+    loop = Loop(run, services, stop, seconds_before)
     with StatusDisplay(loop.describe, loop.publish_status), contextlib.closing(loop):
         while not stop.is_set() and not loop.is_finished():
             loop.advance()
@@ -94,13 +100,13 @@ def run_loop(run: Run, services: Services, stop: threading.Event) -> str:
 class Loop:
     """A run while one machine works on it: decides what to do next, does it, and keeps count."""
 
-    def __init__(self, run: Run, services: Services, stop: threading.Event) -> None:
+    def __init__(self, run: Run, services: Services, stop: threading.Event, seconds_before: float = 0.0) -> None:
         self._run = run
         self._config: Config = run.config
         self._services = services
         self._watch = Watch(run, WORKER)
         self._stop = stop
-        self._used = run.seconds_used(WORKER)
+        self._used = max(seconds_before, run.seconds_used(WORKER))
         self._started = time.monotonic()
         self._generation_started = self.elapsed
         self._generation_seconds = 0.0
@@ -176,8 +182,8 @@ class Loop:
     def _missing_shards(self) -> int:
         """Shards to be played before the next training; some of a generation's may be held out from it."""
         config = self._config
-        begins = self.generation == 0 and config.selfplay.random_games > 0
-        games = config.selfplay.random_games if begins else config.loop.games_per_generation
+        random_games = self._run.random_games() if self.generation == 0 else 0
+        games = random_games if random_games else config.loop.games_per_generation
         wanted = -(-games // config.selfplay.games_per_shard)
         new = len(set(self._run.shards()) - self._run.training.consumed_shards() - self._run.quarantined().keys())
         return wanted - new if new < max(1, int(wanted * (1 - config.train.holdout_share))) else 0
@@ -185,7 +191,7 @@ class Loop:
     def _gather(self, missing: int) -> None:
         """Lets games be played until so many more shards are there, or for a while."""
         self._begin("self-play")
-        if self.generation == 0 and self._config.selfplay.random_games:
+        if self.generation == 0 and self._run.random_games():
             play_random_games(self._run, WORKER, missing, self._stop, self._random)
             self._count_games(RANDOM_PLAYOUTS, self._random)
             return

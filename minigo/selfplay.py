@@ -332,7 +332,7 @@ def missing_random_shards(run: Run) -> int:
     """Shards of random playouts that a run still wants: none once a network has been trained."""
     if len(run.networks()) > 1:
         return 0
-    wanted = -(-run.config.selfplay.random_games // run.config.selfplay.games_per_shard)
+    wanted = -(-run.random_games() // run.config.selfplay.games_per_shard)
     published = [path for path in run.shards() + run.shards(holdout=True) if f"/{RANDOM_PLAYOUTS}-" in path]
     return max(0, wanted - len(published))
 

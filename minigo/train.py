@@ -384,8 +384,8 @@ def _shards_needed(run: Run) -> int:
     """New shards to wait for: the random games at first, if the run begins with any, then a generation's."""
     config = run.config
     games = config.loop.games_per_generation
-    if config.selfplay.random_games and not run.training.consumed_shards():
-        games = config.selfplay.random_games
+    if not run.training.consumed_shards() and run.random_games():
+        games = run.random_games()
     return -(-games // config.selfplay.games_per_shard)
 
 

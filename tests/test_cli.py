@@ -214,10 +214,6 @@ def test_a_first_network_of_another_shape_is_refused_before_there_is_a_run(capsy
     code, _, err = answer(capsys, *arguments)
     assert code == 2
     assert err.endswith("another shape than this run's networks: add --network.blocks=1 --network.channels=8\n")
-
-    code, _, err = answer(capsys, *arguments, "--network.blocks=1", "--network.channels=8")
-    assert code == 2
-    assert err.endswith("add --selfplay.random_games=0\n")
     assert not (tmp_path / "new").exists()
 
 
@@ -226,15 +222,15 @@ def test_a_run_begins_with_a_copy_and_the_same_command_resumes_it(tmp_path):
     old.publish_network(b"weights", {"network": dataclasses.asdict(old.config.network), "config_sha256": "theirs"})
     old.promote("000000", {}, None)
     arguments = (f"--run={tmp_path / 'new'}", f"--first_network={old.url}", "--game.board_size=13")
-    values = flags.parse(LOOP, (*arguments, "--selfplay.random_games=0"))
+    values = flags.parse(LOOP, arguments)
     run = open_run(values, create=True)
 
     weights, info = run.network_files("000000")
     assert weights == b"weights"
     assert info["copy_of"] == {"name": "000000", "config_sha256": "theirs"}
     assert info["config_sha256"] == run.config.learning_sha256()
-    assert run.untrained_network() is None
-    assert old.untrained_network() == "000000"
+    assert (run.untrained_network(), run.random_games()) == (None, 0)
+    assert (old.untrained_network(), old.random_games()) == ("000000", 500)
     old.publish_network(b"better", info)
     assert open_run(values, create=True).networks() == ["000000"]
 

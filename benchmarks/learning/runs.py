@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from benchmarks.learning.study import StudyError, Workplace, read_json, write_json
+from minigo.curriculum import FOLDER as CURRICULUM
 from minigo.run import Run, is_run
 
 POLL_SECONDS: Final = 1.0
@@ -71,8 +72,9 @@ def costs(place: Workplace, variant: str, seed: int) -> list[Cost]:
     path = place.run_path(variant, seed)
     if not is_run(str(path)):
         return []
-    run = Run.open(str(path))
-    played = [row for row in run.telemetry.metrics("loop") if row["kind"] == "selfplay"]
+    run, smaller = Run.open(str(path)), str(path / CURRICULUM)
+    runs = [Run.open(smaller), run] if is_run(smaller) else [run]
+    played = [row for each in runs for row in each.telemetry.metrics("loop") if row["kind"] == "selfplay"]
     found = []
     for entry in run.history():
         rows = [row for row in played if row["time"] <= entry["time"]]

@@ -66,7 +66,7 @@ def define_first_network(values: FlagValues) -> None:
         "first_network",
         None,
         "a new run begins with a copy of this network (its folder, or a run: its champion), of whatever board size, "
-        "instead of one that knows nothing; needs --selfplay.random_games=0",
+        "instead of one that knows nothing and of random games",
         flag_values=values,
     )
 
@@ -76,7 +76,7 @@ def _first_network(values: FlagValues, config: Config) -> "tuple[bytes, dict[str
 
     Raises:
         RunError, CorruptError: there is no such network, or it is damaged.
-        UsageError: the run's networks have another shape, or the run begins with games of chance.
+        UsageError: the run's networks have another shape.
     """
     url = values.first_network if "first_network" in values else None
     if not url:
@@ -88,8 +88,6 @@ def _first_network(values: FlagValues, config: Config) -> "tuple[bytes, dict[str
     wanted = [f"--network.{name}={theirs.get(name)}" for name in ours if theirs.get(name) != ours[name]]
     if wanted:
         raise UsageError(f"--first_network={url} has another shape than this run's networks: add {' '.join(wanted)}")
-    if config.selfplay.random_games:
-        raise UsageError(f"--first_network={url} knows more than games of chance teach: add --selfplay.random_games=0")
     return weights, info
 
 

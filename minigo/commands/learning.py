@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The commands that learn: `loop`, and two of its roles as one process each: `selfplay`, `train`."""
 
+import logging
 import time
 from threading import Event
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from absl.flags import DEFINE_boolean, DEFINE_integer, FlagValues
 
@@ -12,6 +13,9 @@ from minigo.commands.dashboard import DEFAULT_PORT, loop_dashboard
 from minigo.commands.role import define_role, patient_loader, role, wait_for
 from minigo.flags import Command
 from minigo.stopping import starting
+
+if TYPE_CHECKING:
+    from minigo.run import Run
 
 
 def _define_loop(values: FlagValues) -> None:
@@ -33,24 +37,40 @@ def _loop(values: FlagValues, stop: Event) -> int:
     run = open_run(values, create=True)
     with starting():
         start_framework(run.config.machine.backend, run.config.machine.training_threads)
-        from minigo.loop import Services, run_loop
+        from minigo.curriculum import begin_with_champion, smaller_run
+        from minigo.loop import WORKER, Services, run_loop
         from minigo.train import RunTrainer
         from ratings.ladder import rate_networks
         from ratings.rating_games import ChampionAgainstGnuGo
         from ratings.report import write_report
         from ratings.trend import rating_trend
 
-    load_evaluator = evaluator_loader(run.config)
-    services = Services(
-        load_evaluator=load_evaluator,
-        trainer=RunTrainer(run),
-        rate=lambda run: {name: rating.elo for name, rating in rate_networks(run).items()},
-        report=write_report,
-        play_rating_games=ChampionAgainstGnuGo(load_evaluator).play,
-        trend=rating_trend,
-    )
-    with loop_dashboard(run.url, run.config, values.dashboard_port):
-        print(run_loop(run, services, stop))
+    def work(run: "Run", seconds_before: float = 0.0) -> str:
+        load_evaluator = evaluator_loader(run.config)
+        services = Services(
+            load_evaluator=load_evaluator,
+            trainer=RunTrainer(run),
+            rate=lambda run: {name: rating.elo for name, rating in rate_networks(run).items()},
+            report=write_report,
+            play_rating_games=ChampionAgainstGnuGo(load_evaluator).play,
+            trend=rating_trend,
+        )
+        with loop_dashboard(run.url, run.config, values.dashboard_port):
+            return run_loop(run, services, stop, seconds_before)
+
+    seconds = 0.0
+    smaller = smaller_run(run)
+    if smaller is not None:
+        if not run.networks():
+            size = smaller.config.game.board_size
+            logging.info("first on %dx%d, in %s", size, size, smaller.url)
+            learned = work(smaller)
+            if stop.is_set():
+                print(learned)
+                return 0
+            begin_with_champion(run, smaller)
+        seconds = smaller.seconds_used(WORKER)
+    print(work(run, seconds))
     return 0
 
 
@@ -64,8 +84,8 @@ LOOP = Command(
 
     A run is a folder. The same command resumes it after Ctrl-C, a crash or a power cut. Its learning
     settings are fixed when it starts; --machine.* settings, --minutes and --generations may change.
-    Networks know no board size, so a new run may begin with what another learned on a smaller board
-    (--first_network).
+    Networks know no board size. So a loop may learn on a smaller board first (--loop.curriculum_size), in a
+    run of its own inside the folder, or begin with what another run has learned (--first_network).
 
     Where GNU Go is installed, each champion plays a few games against it in the meantime
     (--loop.rating_games), so that its rating does not rest on its own family alone.""",
@@ -73,13 +93,14 @@ LOOP = Command(
         "minigo loop --preset=demo --run=runs/demo          # 5x5, four minutes on two cores",
         "minigo loop --preset=9x9-cpu --run=runs/9x9 --minutes=120",
         "minigo loop --run=runs/9x9                         # resumes",
-        "minigo loop --run=runs/13x13 --first_network=runs/9x9 --game.board_size=13 --selfplay.random_games=0",
+        "minigo loop --run=runs/13x13 --first_network=runs/9x9 --game.board_size=13",
     ),
     define=_define_loop,
     run=_loop,
     fields=(
         "game.board_size",
         "game.komi",
+        "loop.curriculum_size",
         "network.blocks",
         "network.channels",
         "selfplay.num_simulations",

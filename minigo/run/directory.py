@@ -203,6 +203,11 @@ class Run:
         first = self.networks()[:1]
         return first[0] if first and "copy_of" not in self.network_info(first[0]) else None
 
+    def random_games(self) -> int:
+        """Games of random playouts that a run's first training learns from: none if the run began with a copy."""
+        is_copy = bool(self.networks()) and self.untrained_network() is None
+        return 0 if is_copy else self.config.selfplay.random_games
+
     def networks(self) -> list[str]:
         """Names of all published networks, oldest first."""
         paths = (path.split("/") for path in self._files.storage.list("networks/"))
