@@ -160,6 +160,9 @@ class SelfPlayConfig(Section):
     komi_spread: float = option(0.0, "standard deviation of komi around the game's, in points", low=0.0, high=50.0)
     games_per_shard: int = option(64, "games in one published file", low=1, high=4096)
     random_games: int = option(500, "games of random playouts for the first training", low=0, high=10_000_000)
+    random_passes: float = option(
+        0.0, "share of the moves of a random game that are passes for no reason", low=0.0, high=0.5, is_late=True
+    )
 
 
 @dataclass(frozen=True)
@@ -248,13 +251,19 @@ class LoopConfig(Section):
     )
     curriculum_size: int = option(
         0,
-        "a loop first learns on a board of this size, and its run begins with that network; 0: it does not",
+        "a loop first learns on a board of this size, where its own is larger, and its run begins with that network; "
+        "0: it does not",
         low=0,
         high=18,
         is_late=True,
     )
     curriculum_komi: float = option(9.0, "komi on that board", low=-400.0, high=400.0, is_late=True)
     curriculum_generations: int = option(4, "how many generations are trained there", low=1, is_late=True)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.curriculum_size == 1:
+            raise ConfigError("loop.curriculum_size must be 0 or 2..18, got 1")
 
 
 @dataclass(frozen=True)
@@ -301,12 +310,6 @@ class Config:
     def __post_init__(self) -> None:
         if type(self.seed) is not int or not 0 <= self.seed <= MAX_SEED:
             raise ConfigError(f"seed must be an integer in 0..{MAX_SEED}, got {self.seed!r}")
-        size, own_size = self.loop.curriculum_size, self.game.board_size
-        if size == 1 or size >= own_size:
-            raise ConfigError(
-                f"loop.curriculum_size must be 2..{own_size - 1}, below game.board_size, or 0 for no smaller board, "
-                f"got {size}"
-            )
 
     def to_dict(self) -> dict[str, Any]:
         """The config as plain data, ready for JSON."""

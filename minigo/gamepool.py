@@ -11,7 +11,7 @@ import threading
 import zlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,9 +28,6 @@ from minigo.go.position import Position
 from minigo.go.record import POLICY_SCALE, GameRecord
 from minigo.inference.evaluator import Evaluator
 from minigo.search import Search, SearchResult
-
-RANDOM_PASSES: Final = 0.02
-"""So much of a random game's moves are passes for no reason: else no network would know what a pass gives away."""
 
 
 @dataclass
@@ -235,7 +232,8 @@ def play_random_shard(config: Config, shard: Shard) -> list[GameRecord]:
 
 
 def _play_random_move(game: Game) -> int:
-    if game.random.random() >= RANDOM_PASSES:
+    passes = game.config.selfplay.random_passes
+    if not passes or game.random.random() >= passes:
         return int(random_game(game.board, int(game.random.integers(1 << 62)), 1)[0])
     move = game.board.num_moves - 1
     game.board.play(move)

@@ -74,19 +74,13 @@ class Services:
     trend: Callable[[Run], Finding | None]
 
 
-def run_loop(run: Run, services: Services, stop: threading.Event, seconds_before: float = 0.0) -> str:
+def run_loop(run: Run, services: Services, stop: threading.Event) -> str:
     """Works on a run until its budget is used or it is stopped; the same call resumes it.
-
-    Args:
-        run: what to work on.
-        services: what it needs beside it.
-        stop: ends the work; the run can go on from there.
-        seconds_before: of the budget, that were used before the run began.
 
     Returns:
         What the run has come to, as text for a person.
     """
-    loop = Loop(run, services, stop, seconds_before)
+    loop = Loop(run, services, stop)
     with StatusDisplay(loop.describe, loop.publish_status), contextlib.closing(loop):
         while not stop.is_set() and not loop.is_finished():
             loop.advance()
@@ -100,13 +94,13 @@ def run_loop(run: Run, services: Services, stop: threading.Event, seconds_before
 class Loop:
     """A run while one machine works on it: decides what to do next, does it, and keeps count."""
 
-    def __init__(self, run: Run, services: Services, stop: threading.Event, seconds_before: float = 0.0) -> None:
+    def __init__(self, run: Run, services: Services, stop: threading.Event) -> None:
         self._run = run
         self._config: Config = run.config
         self._services = services
         self._watch = Watch(run, WORKER)
         self._stop = stop
-        self._used = max(seconds_before, run.seconds_used(WORKER))
+        self._used = run.seconds_used(WORKER)
         self._started = time.monotonic()
         self._generation_started = self.elapsed
         self._generation_seconds = 0.0

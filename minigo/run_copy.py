@@ -16,6 +16,7 @@ from minigo.run import (
     CHAMPION_STATE,
     CHECKPOINTS,
     COPYING,
+    CURRICULUM,
     HISTORY,
     NETWORK_MARKER,
     RUN_DOCUMENT,
@@ -23,6 +24,7 @@ from minigo.run import (
     NoRunError,
     RunError,
     is_passing,
+    is_run,
 )
 from minigo.storage import AlreadyExists, Conflict, NotFound, Storage, storage_at
 
@@ -44,7 +46,7 @@ def copy_run(
     stop: threading.Event | None = None,
     progress: Callable[[int, int], None] = lambda *_: None,
 ) -> CopyCount | None:
-    """Copies a run, or what has come to it since it was copied.
+    """Copies a run, or what has come to it since it was copied; first the run on a smaller board inside it, if any.
 
     The source may go on meanwhile: the copy is the run of the moment when this began, with some games more.
 
@@ -71,11 +73,17 @@ def copy_run(
         raise RunError(f"{there.url} is another run than {here.url}: choose an empty place")
     _check_that_target_is_older(here, there, states)
 
+    inner, inside = f"{CURRICULUM}/", CopyCount(0, 0)
+    if is_run(f"{here.url}/{CURRICULUM}"):
+        copied = copy_run(f"{here.url}/{CURRICULUM}", f"{there.url}/{CURRICULUM}", stop=stop, progress=progress)
+        if copied is None:
+            return None
+        inside = copied
     if found is not None:
         there.create(COPYING, b"{}")
     existing = set(there.list(""))
     last = {*_STATES, RUN_DOCUMENT}
-    paths = [path for path in here.list("") if path not in last and not is_passing(path)]
+    paths = [path for path in here.list("") if path not in last and not path.startswith(inner) and not is_passing(path)]
     new = sorted(
         (path for path in paths if path not in existing), key=lambda path: (path.endswith(NETWORK_MARKER), path)
     )
@@ -91,7 +99,7 @@ def copy_run(
     there.create(RUN_DOCUMENT, document)
     if found is not None:
         there.delete(COPYING)
-    return CopyCount(len(new), len(paths) - len(new))
+    return CopyCount(inside.copied + len(new), inside.there_already + len(paths) - len(new))
 
 
 def _check_that_target_is_older(here: Storage, there: Storage, states: dict[str, bytes | None]) -> None:

@@ -383,9 +383,8 @@ def train_worker(
 def _shards_needed(run: Run) -> int:
     """New shards to wait for: the random games at first, if the run begins with any, then a generation's."""
     config = run.config
-    games = config.loop.games_per_generation
-    if not run.training.consumed_shards() and run.random_games():
-        games = run.random_games()
+    random_games = 0 if run.training.consumed_shards() else run.random_games()
+    games = random_games if random_games else config.loop.games_per_generation
     return -(-games // config.selfplay.games_per_shard)
 
 

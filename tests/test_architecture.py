@@ -44,6 +44,7 @@ ALL_BUT_ROOTS = (
     "minigo.health",
     "minigo.logs",
     "minigo.status",
+    "minigo.curriculum",
     "minigo.loop",
     "minigo.flags",
 )
@@ -76,6 +77,7 @@ LAYERS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("minigo", "minigo.documents", "minigo.patience", "minigo.storage", "minigo.config", "minigo.run.*"),
         (),
     ),
+    "minigo.curriculum": (("minigo.config", "minigo.run"), ()),
     "minigo.run_copy": (("minigo.run", "minigo.storage"), ()),
     "minigo.data": (DATA, ("numpy", "pyarrow")),
     "minigo.gates": (PROGRAMS, ("numpy",)),

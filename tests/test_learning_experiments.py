@@ -19,7 +19,7 @@ from benchmarks.learning.study import BASE, STUDIES, Study, StudyError, Variant,
 from minigo.commands.learning import LOOP
 from minigo.config import Config, GameConfig
 from minigo.flags import parse, resolve_config
-from minigo.run import Run
+from minigo.run import CURRICULUM, Run
 
 TINY = STUDIES["tiny"]
 
@@ -126,6 +126,14 @@ def test_a_network_costs_the_seconds_at_work_and_the_evaluations_before_it(place
     )  # made at once, while the first span ran
     assert [cost.evaluations for cost in costs] == [60, 120, 180]
     assert runs.seconds_used(place, BASE, 0) == pytest.approx(600.0)
+
+
+def test_a_run_costs_what_it_took_on_a_smaller_board_too(place):
+    run = made_run(place, BASE, 0)
+    row = {"kind": "selfplay", "evaluations": 1000, "games": 10, "time": run.history()[0]["time"] - 1.0}
+    Run.create(f"{run.url}/{CURRICULUM}", run.config).telemetry.append_metrics("loop", "loop", [row])
+
+    assert [cost.evaluations for cost in runs.costs(place, BASE, 0)] == [1060, 1120, 1180]
 
 
 def test_a_point_is_the_last_champion_within_its_budget(place):

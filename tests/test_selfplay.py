@@ -322,13 +322,14 @@ def test_fast_searches_have_as_much_of_the_noise_as_the_config_says() -> None:
     assert any(game != games(0.0, 1.0)[0] for game in games(0.0, 1.0))
 
 
-def test_random_games_hold_passes_in_the_middle() -> None:
-    selfplay = dataclasses.replace(CONFIG.selfplay, games_per_shard=64)
+@pytest.mark.parametrize(("share", "least", "most"), [(0.0, 0, 0), (0.02, 5, 60)])
+def test_random_games_hold_as_many_passes_as_the_config_says(share: float, least: int, most: int) -> None:
+    selfplay = dataclasses.replace(CONFIG.selfplay, games_per_shard=64, random_passes=share)
     config = dataclasses.replace(CONFIG, game=GameConfig(board_size=7), selfplay=selfplay)
     records = play_random_shard(config, new_shard(config, RANDOM_PLAYOUTS, "", None, "tester", 0))
 
     opening = np.concatenate([record.moves[:20] for record in records])
-    assert 5 <= np.count_nonzero(opening == 49) <= 60
+    assert least <= np.count_nonzero(opening == 49) <= most
 
 
 def test_random_playouts_are_reproduced_and_have_no_targets() -> None:

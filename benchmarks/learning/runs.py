@@ -16,8 +16,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from benchmarks.learning.study import StudyError, Workplace, read_json, write_json
-from minigo.curriculum import FOLDER as CURRICULUM
-from minigo.run import Run, is_run
+from minigo.run import CURRICULUM, Run, is_run
 
 POLL_SECONDS: Final = 1.0
 STOP_SECONDS: Final = 60.0

@@ -66,7 +66,7 @@ def define_first_network(values: FlagValues) -> None:
         "first_network",
         None,
         "a new run begins with a copy of this network (its folder, or a run: its champion), of whatever board size, "
-        "instead of one that knows nothing and of random games",
+        "instead of one that knows nothing, of random games and of a smaller board (--loop.curriculum_size)",
         flag_values=values,
     )
 

@@ -37,7 +37,7 @@ def _loop(values: FlagValues, stop: Event) -> int:
     run = open_run(values, create=True)
     with starting():
         start_framework(run.config.machine.backend, run.config.machine.training_threads)
-        from minigo.curriculum import begin_with_champion, smaller_run
+        from minigo.curriculum import begin, smaller_run
         from minigo.loop import WORKER, Services, run_loop
         from minigo.train import RunTrainer
         from ratings.ladder import rate_networks
@@ -45,7 +45,7 @@ def _loop(values: FlagValues, stop: Event) -> int:
         from ratings.report import write_report
         from ratings.trend import rating_trend
 
-    def work(run: "Run", seconds_before: float = 0.0) -> str:
+    def work(run: "Run") -> str:
         load_evaluator = evaluator_loader(run.config)
         services = Services(
             load_evaluator=load_evaluator,
@@ -56,21 +56,17 @@ def _loop(values: FlagValues, stop: Event) -> int:
             trend=rating_trend,
         )
         with loop_dashboard(run.url, run.config, values.dashboard_port):
-            return run_loop(run, services, stop, seconds_before)
+            return run_loop(run, services, stop)
 
-    seconds = 0.0
     smaller = smaller_run(run)
     if smaller is not None:
-        if not run.networks():
-            size = smaller.config.game.board_size
-            logging.info("first on %dx%d, in %s", size, size, smaller.url)
-            learned = work(smaller)
-            if stop.is_set():
-                print(learned)
-                return 0
-            begin_with_champion(run, smaller)
-        seconds = smaller.seconds_used(WORKER)
-    print(work(run, seconds))
+        size = smaller.config.game.board_size
+        logging.info("first on %dx%d, in %s", size, size, smaller.url)
+        learned = work(smaller)
+        if not begin(run, smaller, WORKER):
+            print(learned)
+            return 0
+    print(work(run))
     return 0
 
 
@@ -207,8 +203,10 @@ def _train(values: FlagValues, stop: Event) -> int:
         machine = trainer.run.config.machine
         with starting():
             start_framework(machine.backend, machine.threads)
+            from minigo.curriculum import check_may_train
             from minigo.train import train_worker
 
+        check_may_train(trainer.run)
         train_worker(trainer.run, stop, beat=trainer.health.beat)
     return 0
 
@@ -218,7 +216,8 @@ TRAIN = Command(
     summary="the trainer of a run; waits for games, publishes candidate networks",
     description="""Creates the run if there is none, publishes its first, random network, and from then on
     trains on each new shard of games and publishes candidates for evaluation. It says what it waits for.
-    Only one trainer's work counts: when another one starts, the older one stops.""",
+    Only one trainer's work counts: when another one starts, the older one stops. It knows no smaller board
+    to begin on (--loop.curriculum_size): --first_network takes what a run there has learned.""",
     examples=("minigo train --preset=9x9-gpu --run=gs://bucket/run",),
     define=_define_train,
     run=_train,

@@ -9,6 +9,7 @@ from minigo.documents import CorruptError, NoRunError, RunError, StaleError
 from minigo.run.directory import (
     CHAMPION_STATE,
     COPYING,
+    CURRICULUM,
     HISTORY,
     NETWORK_MARKER,
     RUN_DOCUMENT,
@@ -27,6 +28,7 @@ __all__ = [
     "CHAMPION_STATE",
     "CHECKPOINTS",
     "COPYING",
+    "CURRICULUM",
     "HISTORY",
     "NETWORK_MARKER",
     "RUN_DOCUMENT",

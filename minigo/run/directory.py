@@ -26,6 +26,7 @@ CHAMPION_STATE: Final = "state/champion.json"
 HISTORY: Final = "state/history/"
 NETWORK_MARKER: Final = "/network.json"
 COPYING: Final = "copying.json"  # there while a copy goes into a run
+CURRICULUM: Final = "curriculum"  # a run of its own, on a smaller board
 """What `minigo.run_copy` has to know of paths; the rest is in `minigo.run.training`."""
 
 AUDIT_SECONDS: Final = 600.0
@@ -205,7 +206,8 @@ class Run:
 
     def random_games(self) -> int:
         """Games of random playouts that a run's first training learns from: none if the run began with a copy."""
-        is_copy = bool(self.networks()) and self.untrained_network() is None
+        first = self.networks()[:1]
+        is_copy = bool(first) and "copy_of" in self.network_info(first[0])
         return 0 if is_copy else self.config.selfplay.random_games
 
     def networks(self) -> list[str]:
