@@ -235,9 +235,8 @@ def _play_random_move(game: Game) -> int:
     passes = game.config.selfplay.random_passes
     if not passes or game.random.random() >= passes:
         return int(random_game(game.board, int(game.random.integers(1 << 62)), 1)[0])
-    move = game.board.num_moves - 1
-    game.board.play(move)
-    return move
+    game.board.play(game.board.pass_move)
+    return game.board.pass_move
 
 
 class GamePool:

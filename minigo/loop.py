@@ -176,16 +176,19 @@ class Loop:
     def _missing_shards(self) -> int:
         """Shards to be played before the next training; some of a generation's may be held out from it."""
         config = self._config
-        random_games = self._run.random_games() if self.generation == 0 else 0
-        games = random_games if random_games else config.loop.games_per_generation
+        games = self._random_games() or config.loop.games_per_generation
         wanted = -(-games // config.selfplay.games_per_shard)
         new = len(set(self._run.shards()) - self._run.training.consumed_shards() - self._run.quarantined().keys())
         return wanted - new if new < max(1, int(wanted * (1 - config.train.holdout_share))) else 0
 
+    def _random_games(self) -> int:
+        """Games of random playouts that the next training learns from: only the first one does."""
+        return self._run.random_games() if self.generation == 0 else 0
+
     def _gather(self, missing: int) -> None:
         """Lets games be played until so many more shards are there, or for a while."""
         self._begin("self-play")
-        if self.generation == 0 and self._run.random_games():
+        if self._random_games():
             play_random_games(self._run, WORKER, missing, self._stop, self._random)
             self._count_games(RANDOM_PLAYOUTS, self._random)
             return

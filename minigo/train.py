@@ -384,7 +384,7 @@ def _shards_needed(run: Run) -> int:
     """New shards to wait for: the random games at first, if the run begins with any, then a generation's."""
     config = run.config
     random_games = 0 if run.training.consumed_shards() else run.random_games()
-    games = random_games if random_games else config.loop.games_per_generation
+    games = random_games or config.loop.games_per_generation
     return -(-games // config.selfplay.games_per_shard)
 
 

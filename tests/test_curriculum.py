@@ -3,7 +3,6 @@ import dataclasses
 import logging
 import signal
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,7 @@ from minigo.data.shards import RANDOM_PLAYOUTS, read_shard
 from minigo.run import CURRICULUM, Run, RunError
 from minigo.run_copy import copy_run
 from tests.support.loops import check_run, start_loop
-from tests.support.waiting import slack
+from tests.support.waiting import slack, wait_until
 
 FLAGS = ("--loop.curriculum_size=3", "--loop.curriculum_komi=8.5", "--loop.curriculum_generations=1")
 CONFIG = Config(game=GameConfig(board_size=4), loop=LoopConfig(curriculum_size=3, curriculum_komi=8.5, minutes=5.0))
@@ -70,9 +69,7 @@ def test_a_loop_begins_with_what_it_learned_on_a_smaller_board(tmp_path: Path) -
 def test_a_loop_that_is_stopped_on_the_smaller_board_goes_on_there(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     process = start_loop(folder, *FLAGS, "--generations=1")
-    deadline = time.monotonic() + 120 * slack()
-    while not list((folder / CURRICULUM / "games").glob("*/*")) and time.monotonic() < deadline:
-        time.sleep(0.05)
+    wait_until(lambda: list((folder / CURRICULUM / "games").glob("*/*")), 120 * slack())
     process.send_signal(signal.SIGINT)
     end_of(process)
     run, smaller = Run.open(str(folder)), Run.open(str(folder / CURRICULUM))

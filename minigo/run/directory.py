@@ -201,14 +201,18 @@ class Run:
 
     def untrained_network(self) -> str | None:
         """The network that knows nothing, with which the run began; None if it began with a copy, or not yet."""
-        first = self.networks()[:1]
-        return first[0] if first and "copy_of" not in self.network_info(first[0]) else None
+        first, is_copy = self._first_network()
+        return None if is_copy else first
 
     def random_games(self) -> int:
         """Games of random playouts that a run's first training learns from: none if the run began with a copy."""
-        first = self.networks()[:1]
-        is_copy = bool(first) and "copy_of" in self.network_info(first[0])
+        _, is_copy = self._first_network()
         return 0 if is_copy else self.config.selfplay.random_games
+
+    def _first_network(self) -> tuple[str | None, bool]:
+        """The oldest network, None where there is none yet, and whether it is a copy of another run's."""
+        first = next(iter(self.networks()), None)
+        return first, first is not None and "copy_of" in self.network_info(first)
 
     def networks(self) -> list[str]:
         """Names of all published networks, oldest first."""
