@@ -40,7 +40,7 @@ from minigo.selfplay import new_cache, num_threads, play_games
 GAMES_PER_SHARD = 16
 CONCURRENT = (128, 256, 512, 1024)
 SIMULATIONS = (16, 64, 400, 1600)
-SEARCHED_GAMES = 16  # together
+SEARCHED_GAMES = 64  # together: as many as a batch has rows
 
 
 def run(options: Options) -> Result:

@@ -18,32 +18,19 @@ from cc_kernels.types cimport (
     MAX_POINTS,
     NUM_VERTICES,
     NUM_WORDS,
-    Cell,
     int16_t,
     uint64_t,
 )
 
-# A region of one colour is a maximal connected set of points that do not hold that colour. A pair is a chain on the
-# border of a region: the region is vital to it if every point that the opponent could yet fill is its liberty.
-cdef enum:
-    MAX_PAIRS = 4 * MAX_POINTS          # each point of a region borders at most four chains
+cdef extern from *:
+    int count_bits "__builtin_popcountll"(uint64_t bits) noexcept nogil
 
-
-cdef struct Pair:
-    int16_t region
-    int16_t head
-    int16_t touching                    # points of the region, of those that must, that are next to the chain
-
-
-cdef struct Regions:                    # of one colour on one board
-    int16_t num_regions
-    int16_t num_pairs                   # sorted by region
-    int16_t[MAX_POINTS] must_touch      # points that a chain must all be next to, for the region to be vital to it
-    int16_t[MAX_POINTS] interior        # points that are next to no stone of the colour
-    int8_t[MAX_POINTS] alive            # 1 while every chain on the border may be pass-alive
-    int16_t[NUM_VERTICES] of_vertex     # region of each vertex that does not hold the colour
-    int16_t[NUM_VERTICES] vital         # at a chain's head: live regions that are vital to it
-    Pair[MAX_PAIRS] pairs
+# A region of one colour is a maximal connected set of points that do not hold that colour. It is vital to a chain on
+# its border if every point that the opponent could yet fill is that chain's liberty.
+cdef struct Region:
+    uint64_t[NUM_WORDS] points
+    int num_heads                       # of the chains that it is vital to, while they may all be pass-alive
+    int[4] heads
 
 
 cdef void write_area(const BoardState* s, int8_t* owner) noexcept nogil:
@@ -119,82 +106,6 @@ cdef inline void fill_steps(const BoardState* s, int* steps) noexcept nogil:
     steps[3] = s.stride
 
 
-cdef void find_regions(const BoardState* s, int color, Regions* r) noexcept nogil:
-    """Fills in the regions of a colour and their pairs, all of them alive."""
-    cdef int16_t[MAX_POINTS] stack
-    cdef int16_t[NUM_VERTICES] pair_of  # at a chain's head: its pair in the present region
-    cdef int[4] steps
-    cdef int[4] near
-    cdef int start, vertex, other, k, first, count, region, num_near, head, first_pair
-    cdef bint must
-    fill_steps(s, steps)
-    r.num_regions = 0
-    r.num_pairs = 0
-    memset(r.of_vertex, 0xFF, sizeof(int16_t) * s.num_vertices)         # all -1: not seen
-    memset(pair_of, 0xFF, sizeof(int16_t) * s.num_vertices)
-    for start in range(s.stride, s.num_vertices - s.stride):
-        if s.cells[start].color in (color, C_BORDER) or r.of_vertex[start] >= 0:
-            continue
-        region = r.num_regions
-        first_pair = r.num_pairs
-        r.num_regions += 1
-        r.must_touch[region] = 0
-        r.interior[region] = 0
-        r.alive[region] = 1
-        r.of_vertex[start] = region
-        stack[0] = start
-        first = 0
-        count = 1
-        while first < count:
-            vertex = stack[first]
-            first += 1
-            must = s.suicide or s.cells[vertex].color == C_EMPTY
-            r.must_touch[region] += must
-            num_near = 0
-            for k in range(4):
-                other = vertex + steps[k]
-                if s.cells[other].color == C_BORDER:
-                    continue
-                if s.cells[other].color != color:
-                    if r.of_vertex[other] < 0:
-                        r.of_vertex[other] = region
-                        stack[count] = other
-                        count += 1
-                    continue
-                head = s.cells[other].chain
-                if not contains(near, num_near, head):
-                    near[num_near] = head
-                    num_near += 1
-                    if pair_of[head] < first_pair:
-                        pair_of[head] = r.num_pairs
-                        r.pairs[r.num_pairs].region = region
-                        r.pairs[r.num_pairs].head = head
-                        r.pairs[r.num_pairs].touching = 0
-                        r.num_pairs += 1
-                    r.pairs[pair_of[head]].touching += must
-            r.interior[region] += num_near == 0
-
-
-cdef void keep_alive(const BoardState* s, int color, Regions* r) noexcept nogil:
-    """Benson's iteration: drops chains with less than two vital regions, and regions that such a chain borders."""
-    cdef int i, vertex
-    cdef Pair* pair
-    cdef bint changed = True
-    while changed:
-        changed = False
-        for vertex in range(s.stride, s.num_vertices - s.stride):
-            r.vital[vertex] = 0
-        for i in range(r.num_pairs):
-            pair = &r.pairs[i]
-            if r.alive[pair.region] and pair.touching == r.must_touch[pair.region]:
-                r.vital[pair.head] += 1
-        for i in range(r.num_pairs):
-            pair = &r.pairs[i]
-            if r.alive[pair.region] and r.vital[pair.head] < 2:
-                r.alive[pair.region] = 0
-                changed = True
-
-
 cdef inline void spread(const BoardState* s, const uint64_t* points, uint64_t* spread_points) noexcept nogil:
     """The points and their neighbours, borders included."""
     cdef uint64_t word, before = 0, after
@@ -224,43 +135,89 @@ cdef void fill_within(const BoardState* s, uint64_t* points, const uint64_t* wit
             points[i] |= grown[i]
 
 
-cdef bint has_two_vital_regions(const BoardState* s, int color) noexcept nogil:
-    """Whether some chain of a colour has two vital regions. Mostly none has, and then none is pass-alive."""
-    cdef const uint64_t* own = &s.sets[set_of(color)][0]
+cdef inline void take_region(const BoardState* s, uint64_t* points, int i, uint64_t* left) noexcept nogil:
+    """Moves the region that holds the first point of word `i` of `left` from there into `points`."""
+    cdef int j
+    memset(points, 0, sizeof(uint64_t) * s.num_words)
+    points[i] = left[i] & (~left[i] + 1)
+    fill_within(s, points, left)
+    for j in range(i, s.num_words):
+        left[j] &= ~points[j]
+
+
+cdef int find_vital_regions(const BoardState* s, int color, const uint64_t* near_own, Region* regions, int8_t* vital,
+                            uint64_t* others) noexcept nogil:
+    """Lists the regions of a colour that may be vital to a chain; how many, or 0 if no chain has two that are.
+
+    Writes for each chain, at its head, how many are vital to it, and to `others` the points of all other regions.
+    """
     cdef const uint64_t* enemy = &s.sets[set_of(-color)][0]
     cdef const uint64_t* empty = &s.sets[EMPTY_SET][0]
-    cdef uint64_t[NUM_WORDS] outside    # the points of all regions
-    cdef uint64_t[NUM_WORDS] apart      # first those that must be next to a chain and are next to none
-    cdef uint64_t[NUM_WORDS] near_own
-    cdef uint64_t[NUM_WORDS] region
-    cdef int8_t[NUM_VERTICES] vital     # at a chain's head: regions that are vital to it
-    cdef int[4] heads
+    cdef uint64_t[NUM_WORDS] outside
     cdef uint64_t found = 0
-    cdef int i, j, num_heads
-    spread(s, own, near_own)
+    cdef Region* region
+    cdef int i, j, count = 0
+    cdef bint any_has_two = False
     for i in range(s.num_words):
         outside[i] = empty[i] | enemy[i]
-        apart[i] = (outside[i] if s.suicide else empty[i]) & ~near_own[i]
-    fill_within(s, apart, outside)      # then the regions that are vital to no chain
+        others[i] = (outside[i] if s.suicide else empty[i]) & ~near_own[i]     # points that are next to no chain
+    fill_within(s, others, outside)
     for i in range(s.num_words):
-        outside[i] &= ~apart[i]
+        outside[i] &= ~others[i]
         found |= outside[i]
     if found == 0:
-        return False
+        return 0
     memset(vital, 0, s.num_vertices)
     for i in range(s.num_words):
         while outside[i]:
-            memset(region, 0, sizeof(region))
-            region[i] = outside[i] & (~outside[i] + 1)
-            fill_within(s, region, outside)
-            num_heads = chains_next_to_all(s, color, region, heads)
-            for j in range(num_heads):
-                vital[heads[j]] += 1
-                if vital[heads[j]] == 2:
-                    return True
-            for j in range(i, s.num_words):
-                outside[j] &= ~region[j]
-    return False
+            region = &regions[count]
+            count += 1
+            take_region(s, region.points, i, outside)
+            region.num_heads = chains_next_to_all(s, color, region.points, region.heads)
+            for j in range(region.num_heads):
+                vital[region.heads[j]] += 1
+                any_has_two |= vital[region.heads[j]] == 2
+    return count if any_has_two else 0
+
+
+cdef inline bint meets(const BoardState* s, const uint64_t* points, const uint64_t* others) noexcept nogil:
+    """Whether two sets have a point in common."""
+    cdef uint64_t common = 0
+    cdef int i
+    for i in range(s.num_words):
+        common |= points[i] & others[i]
+    return common != 0
+
+
+cdef void keep_alive(const BoardState* s, int color, Region* regions, int num_regions, int8_t* vital,
+                     uint64_t* alive, uint64_t* near_dead) noexcept nogil:
+    """Benson's iteration: drops chains with less than two vital regions, and regions that such a chain borders.
+
+    Writes the stones that are left, and the points that are next to the others.
+    """
+    cdef uint64_t[NUM_WORDS] dead
+    cdef const uint64_t* own = &s.sets[set_of(color)][0]
+    cdef uint64_t bits, bit
+    cdef int i, j
+    cdef bint changed = True
+    while changed:
+        changed = False
+        for i in range(s.num_words):
+            dead[i] = 0
+            bits = own[i]
+            while bits:
+                bit = bits & (~bits + 1)
+                if vital[s.cells[64 * i + lowest_bit(bits)].chain] < 2:
+                    dead[i] |= bit
+                bits ^= bit
+            alive[i] = own[i] & ~dead[i]
+        spread(s, dead, near_dead)
+        for i in range(num_regions):
+            if regions[i].num_heads > 0 and meets(s, regions[i].points, near_dead):
+                for j in range(regions[i].num_heads):
+                    vital[regions[i].heads[j]] -= 1
+                regions[i].num_heads = 0
+                changed = True
 
 
 cdef int chains_next_to_all(const BoardState* s, int color, const uint64_t* region, int* heads) noexcept nogil:
@@ -302,33 +259,67 @@ cdef inline bint contains(const int* numbers, int count, int number) noexcept no
     return False
 
 
+cdef void add_safe(const BoardState* s, const uint64_t* region, const uint64_t* near_own, const uint64_t* near_dead,
+                   uint64_t* safe) noexcept nogil:
+    """Adds a region if pass-alive chains alone border it and at most one of its points is next to none of them."""
+    cdef int i, interior = 0
+    if meets(s, region, near_dead):
+        return
+    for i in range(s.num_words):
+        interior += count_bits(region[i] & ~near_own[i])
+    if interior < 2:
+        for i in range(s.num_words):
+            safe[i] |= region[i]
+
+
+cdef bint find_safe(const BoardState* s, int color, uint64_t* safe) noexcept nogil:
+    """Writes the points that a colour owns even if it passes from now on; whether there are any."""
+    cdef Region[MAX_POINTS] regions
+    cdef int8_t[NUM_VERTICES] vital     # at a chain's head
+    cdef uint64_t[NUM_WORDS] near_own
+    cdef uint64_t[NUM_WORDS] near_dead
+    cdef uint64_t[NUM_WORDS] others
+    cdef uint64_t[NUM_WORDS] region
+    cdef uint64_t found = 0
+    cdef int i, num_regions
+    spread(s, &s.sets[set_of(color)][0], near_own)
+    num_regions = find_vital_regions(s, color, near_own, regions, vital, others)
+    if num_regions == 0:
+        return False
+    keep_alive(s, color, regions, num_regions, vital, safe, near_dead)
+    for i in range(s.num_words):
+        found |= safe[i]
+    if found == 0:
+        return False
+    for i in range(num_regions):
+        add_safe(s, regions[i].points, near_own, near_dead, safe)
+    for i in range(s.num_words):
+        while others[i]:
+            take_region(s, region, i, others)
+            add_safe(s, region, near_own, near_dead, safe)
+    return True
+
+
 cdef int write_pass_alive(const BoardState* s, int8_t* owner) noexcept nogil:
     """Writes who owns each point even if that colour passes from now on; how many points are so decided.
 
     A chain counts if it is pass-alive. A region counts if pass-alive chains alone border it and at most one of its
     points is next to no stone of theirs: the opponent cannot make two eyes there.
     """
-    cdef Regions r
-    cdef int turn, color, vertex, region, decided = 0
-    cdef const Cell* cell
+    cdef uint64_t[NUM_WORDS] safe
+    cdef uint64_t bits
+    cdef int turn, color, i, decided = 0
     memset(owner, C_EMPTY, s.num_vertices)
     for turn in range(2):
         color = C_BLACK if turn == 0 else C_WHITE
-        if not has_two_vital_regions(s, color):
+        if not find_safe(s, color, safe):
             continue
-        find_regions(s, color, &r)
-        keep_alive(s, color, &r)
-        for vertex in range(s.stride, s.num_vertices - s.stride):
-            cell = &s.cells[vertex]
-            if cell.color == color:
-                if r.vital[cell.chain] >= 2:
-                    owner[vertex] = color
-                    decided += 1
-            elif cell.color != C_BORDER:
-                region = r.of_vertex[vertex]
-                if r.alive[region] and r.interior[region] < 2:
-                    owner[vertex] = color
-                    decided += 1
+        for i in range(s.num_words):
+            bits = safe[i]
+            decided += count_bits(bits)
+            while bits:
+                owner[64 * i + lowest_bit(bits)] = color
+                bits &= bits - 1
     return decided
 
 
