@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Matches: colour-swapped pairs of games from common openings, and what they say about two players.
 
-Games 2k and 2k + 1 share an opening; the first player has Black in the even ones. Where each side is a player of this
-process or a team of outside ones, games go on in lockstep: one batch serves them all, and outside players think beside
-it and each other. A player that breaks down or breaks the rules costs its game, never the match. Start at `play_match`;
-`play_games` plays any part of a match.
+Games 2k and 2k + 1 share an opening; the first player has Black in the even ones. With a handicap it gives stones in
+all games, which then have openings of their own. Where each side is a player of this process or a team of outside ones,
+games go on in lockstep: one batch serves them all, and outside players think beside it and each other. A player that
+breaks down or breaks the rules costs its game, never the match. Start at `play_match`; `play_games` plays any part of a
+match.
 """
 
 import itertools
@@ -25,6 +26,7 @@ from cc_kernels.board import BLACK, WHITE
 from cc_kernels.playouts import random_game
 from minigo.config import GameConfig, MatchConfig
 from minigo.gates import Score
+from minigo.go.handicap import fixed_handicap
 from minigo.go.position import Position
 from minigo.go.record import GameRecord
 from minigo.go.sgf import sgf_from_record
@@ -76,6 +78,7 @@ def play_match(
     match_config: MatchConfig,
     seed: int,
     *,
+    handicap: int = 0,
     progress: Callable[[MatchResult], None] | None = None,
     sgf_dir: str | Path | None = None,
     stop: threading.Event | None = None,
@@ -89,9 +92,13 @@ def play_match(
         game_config: what is played.
         match_config: how games open.
         seed: decides openings and, for players in this process, every move.
+        handicap: stones on star points that the player gives its opponent in every game; 0: none.
         progress: told the result so far after each game.
         sgf_dir: every game is written here as SGF, named by its index; None: nowhere.
         stop: once set, unfinished games are dropped.
+
+    Raises:
+        ValueError: there is no fixed placement of so many stones on this board.
     """
     finished: list[MatchGame] = []
     folder = None if sgf_dir is None else Path(sgf_dir)
@@ -105,7 +112,10 @@ def play_match(
         if progress is not None:
             progress(_result(player, opponent, finished))
 
-    play_games(player, opponent, range(games), game_config, match_config, seed, on_game=on_game, stop=stop)
+    indices = range(games)
+    play_games(
+        player, opponent, indices, game_config, match_config, seed, handicap=handicap, on_game=on_game, stop=stop
+    )
     return _result(player, opponent, finished)
 
 
@@ -117,6 +127,7 @@ def play_games(
     match_config: MatchConfig,
     seed: int,
     *,
+    handicap: int = 0,
     on_game: Callable[[MatchGame], None],
     on_moves: Callable[[], object] = lambda: None,
     name: str = "match",
@@ -131,6 +142,7 @@ def play_games(
         game_config: what is played.
         match_config: how games open.
         seed: decides openings and, for players in this process, every move.
+        handicap: stones that the player gives its opponent, as in `play_match`.
         on_game: receives each game when it ends; not always in the order of their indices.
         on_moves: called whenever the games that are played have got on.
         name: begins the id of every game's record.
@@ -142,7 +154,7 @@ def play_games(
     with ThreadPoolExecutor(len(seats)) as pool:  # starts no thread before one is needed
         while stop is None or not stop.is_set():
             fresh = itertools.islice(waiting, len(seats))
-            running += [_Running(index, seats.pop(), game_config, match_config, seed) for index in fresh]
+            running += [_Running(index, seats.pop(), game_config, match_config, seed, handicap) for index in fresh]
             if not running:
                 break
             _choose([game for game in running if not game.end], pool, on_moves)
@@ -170,9 +182,8 @@ def sgf_from_game(game: MatchGame) -> bytes:
 
 
 def points_from_record(index: int, record: GameRecord) -> float:
-    """What a finished game of a match is worth to the first player: 1, 0.5 or 0."""
-    score = record.score_for_black * _color_of_player(index)
-    return 0.5 if score == 0 else float(score > 0)
+    """What a finished game of a match without handicap is worth to the first player: 1, 0.5 or 0."""
+    return _points(record, _color_of_player(index))
 
 
 class _Running:
@@ -185,11 +196,14 @@ class _Running:
         game_config: GameConfig,
         match_config: MatchConfig,
         seed: int,
+        handicap: int = 0,
     ) -> None:
         self.index = index
-        self.position = _opening(game_config, match_config.opening_plies, derived_seed(seed, index // 2))
+        opening = index if handicap else index // 2
+        self.position = _opening(game_config, match_config.opening_plies, derived_seed(seed, opening), handicap)
         self.end = ""
         self.players = players
+        self._color = WHITE if handicap else _color_of_player(index)  # of the first player
         self._game = game_config
         self._seed = seed
         self._start_ply = len(self.position.moves)
@@ -206,7 +220,7 @@ class _Running:
     @property
     def side_to_move(self) -> int:
         """0 where the match's first player is to move, 1 where its opponent is."""
-        return 0 if self.position.to_play == _color_of_player(self.index) else 1
+        return 0 if self.position.to_play == self._color else 1
 
     @property
     def player_to_move(self) -> Player:
@@ -239,7 +253,7 @@ class _Running:
     def finished(self, name: str) -> MatchGame:
         """The ended game."""
         record = self._record(name)
-        points = None if self.end == FAILED else points_from_record(self.index, record)
+        points = None if self.end == FAILED else _points(record, self._color)
         return MatchGame(self.index, record, points, self._failure)
 
     def _check_end(self) -> None:
@@ -252,8 +266,7 @@ class _Running:
             self._score_for_black = position.score_for_black()
 
     def _record(self, name: str) -> GameRecord:
-        names = {_color_of_player(self.index): self.players[0].name}
-        names[-_color_of_player(self.index)] = self.players[1].name
+        names = {self._color: self.players[0].name, -self._color: self.players[1].name}
         blank = [np.nan] * self._start_ply
         return GameRecord(
             game_id=f"{name}-{self.index:06d}",
@@ -325,9 +338,20 @@ def _advance(game: _Running, chosen: Future[Choice]) -> None:
         game.fail(str(error))
 
 
-def _opening(game: GameConfig, plies: int, seed: int) -> Position:
-    """The empty board after `plies` random moves; fewer, if the game ends before."""
+def _points(record: GameRecord, color: int) -> float:
+    score = record.score_for_black * color
+    return 0.5 if score == 0 else float(score > 0)
+
+
+def _opening(game: GameConfig, plies: int, seed: int, handicap: int = 0) -> Position:
+    """The empty board after `plies` random moves; fewer, if the game ends before.
+
+    Before them Black places its handicap, for which White passes: so moves alternate, and White goes on.
+    """
     position = Position.initial(game)
+    for number, point in enumerate(fixed_handicap(game.board_size, handicap) if handicap else ()):
+        position = position.play(position.board.pass_move) if number else position
+        position = position.play(point)
     for move in random_game(position.board.copy(), seed, plies).tolist() if plies else ():
         if position.is_over:
             break

@@ -101,7 +101,7 @@ def test_contract_flags_exist():
         "evaluate": "run launcher parallelism worker health_port log_format wait",
         "rate": "run games opponent anchor json",
         "match": "player opponent games board_size komi rules search.num_simulations opening_plies sgf_dir json "
-        "parallel",
+        "parallel handicap",
         "gtp": "run network search.num_simulations seconds_per_move resign_threshold override_version",
         "analysis": "run network",
         "dashboard": "run host port export play_token",
@@ -141,6 +141,10 @@ def test_preset_help_lists_presets(capsys):
         (("dashboard",), "--run is required"),
         (("dashboard", "--run=x", "--port=70000"), "[0, 65535]"),
         (("match", "--player=random"), "--opponent is required"),
+        (
+            ("match", "--player=random", "--opponent=random", "--board_size=5", "--handicap=2"),
+            "--handicap: fixed handicap on 5x5 must be 0, got 2",
+        ),
         (("gtp", "--run=x", "--network=y"), "either --run or --network"),
         (("analysis", "--run=x", "--network=y"), "either --run or --network"),
         (("doctor", "now"), "takes flags only"),

@@ -14,6 +14,7 @@ import pytest
 from sgfmill import sgf
 
 from minigo.config import GameConfig, MatchConfig, SearchConfig
+from minigo.go.handicap import fixed_handicap
 from minigo.go.position import Position
 from minigo.go.sgf import record_from_sgf
 from minigo.inference.evaluator import HashEvaluator
@@ -106,6 +107,28 @@ def test_the_first_player_has_black_in_even_games():
 def test_an_opening_of_no_plies_is_the_empty_board():
     result = play_match(PassingPlayer(), PassingPlayer(), 2, GAME, MatchConfig(opening_plies=0), 1)
     assert moves_of(result) == [[25, 25], [25, 25]]
+
+
+# Handicap.
+
+
+def test_with_a_handicap_the_opponent_has_black_and_its_stones_in_all_games():
+    game = GameConfig(board_size=7, komi=0.5)
+    result = play_match(RandomPlayer(), search_player(), 10, game, MATCH, 1, handicap=2)
+    first, second = fixed_handicap(7, 2)
+    for each in result.games:
+        assert (each.record.black, each.record.white) == ("search", "random")
+        assert each.record.moves[:3].tolist() == [first, 49, second]  # White passes between
+        assert each.record.start_ply == 5
+        each.record.check()
+    assert len({tuple(each.record.moves[:5].tolist()) for each in result.games}) >= 9
+
+
+@pytest.mark.parametrize(("komi", "points"), [(0.5, 0.0), (100.5, 1.0)])
+def test_with_a_handicap_a_win_is_one_of_white(komi: float, points: float):
+    game = GameConfig(board_size=7, komi=komi)
+    result = play_match(PassingPlayer(), PassingPlayer(), 4, game, MatchConfig(opening_plies=0), 1, handicap=3)
+    assert [each.points for each in result.games] == [points] * 4
 
 
 # Results.
@@ -430,6 +453,20 @@ def test_result_has_the_keys_of_the_command_line():
     keys = ["games", "wins", "losses", "draws", "failed", "elo", "elo_low", "elo_high"]
     assert list(result.to_dict()) == keys
     assert str(result).startswith("random against passing: ")
+
+
+@pytest.mark.skipif(GNUGO is None, reason="GNU Go is not installed")
+def test_gnugo_takes_a_handicap():
+    game = GameConfig(board_size=7, komi=0.5)
+    engine = GtpPlayer(f"{GNUGO} --mode gtp --level 1 --seed 1 --chinese-rules", game)
+    try:
+        result = play_match(RandomPlayer(), engine, 2, game, MATCH, 1, handicap=2)
+    finally:
+        engine.close()
+    assert result.score.failed == 0, [each.failure for each in result.games]
+    for each in result.games:
+        assert each.record.black == "GNU Go 3.8"
+        each.record.check()
 
 
 @pytest.mark.skipif(GNUGO is None, reason="GNU Go is not installed")

@@ -19,7 +19,7 @@ from minigo.commands.common import (
     threads_of,
 )
 from minigo.config import Config
-from minigo.flags import Command, required, resolve_config
+from minigo.flags import Command, UsageError, required, resolve_config
 
 if TYPE_CHECKING:
     from minigo.engines.options import PlayOptions
@@ -37,6 +37,14 @@ def _define_match(values: FlagValues) -> None:
     DEFINE_string("player", None, "the PLAYER whose result this is", flag_values=values)
     DEFINE_string("opponent", None, "the PLAYER it meets", flag_values=values)
     DEFINE_integer("games", 100, "games, in colour-swapped pairs", lower_bound=2, flag_values=values)
+    DEFINE_integer(
+        "handicap",
+        0,
+        "stones on star points that the opponent gets, as Black in all games; komi stays as it is: --komi=0.5 is usual",
+        lower_bound=0,
+        upper_bound=9,
+        flag_values=values,
+    )
     DEFINE_string("sgf_dir", None, "write every game here as SGF", flag_values=values)
     DEFINE_integer(
         "parallel",
@@ -51,12 +59,18 @@ def _define_match(values: FlagValues) -> None:
 
 
 def _match(values: FlagValues, stop: Event) -> int:
+    from minigo.go.handicap import fixed_handicap
     from minigo.match import play_match
     from minigo.players import Team, player_from_text
     from minigo.status import StatusDisplay
 
     texts = [required(values, name) for name in ("player", "opponent")]
     config = resolve_config(values, config_of_players(*texts))
+    if values.handicap:
+        try:
+            fixed_handicap(config.game.board_size, values.handicap)
+        except ValueError as error:
+            raise UsageError(f"--handicap: {error}") from None
     load = evaluator_loader(config)
     players: list[Player | Team] = []
     so_far: list[MatchResult] = []
@@ -85,6 +99,7 @@ def _match(values: FlagValues, stop: Event) -> int:
                 config.game,
                 config.match,
                 config.seed,
+                handicap=values.handicap,
                 sgf_dir=values.sgf_dir,
                 progress=so_far.append,
                 stop=stop,
@@ -100,9 +115,9 @@ MATCH = Command(
     name="match",
     summary="colour-swapped pairs between two players; prints wins, Elo difference and its interval",
     description=f"""Two players meet in pairs of games: both games of a pair start from the same random
-    opening, with colours swapped. Board size, komi and rules are those of the players' run unless a flag
-    says otherwise. An engine that hangs, dies or plays an illegal move loses nothing but that game, which
-    counts as failed.
+    opening, with colours swapped; with --handicap the player gives stones in all games. Board size, komi
+    and rules are those of the players' run unless a flag says otherwise. An engine that hangs, dies or plays
+    an illegal move loses nothing but that game, which counts as failed.
 
     {PLAYERS}""",
     examples=(
@@ -110,6 +125,7 @@ MATCH = Command(
         "minigo match --player=runs/9x9 --opponent=runs/9x9/networks/000003 --search.num_simulations=64",
         'minigo match --player=runs/9x9 --opponent="gtp:gnugo --mode gtp --level 10" --parallel=8',
         "minigo match --player=runs/9x9 --opponent=policy:runs/9x9 --sgf_dir=games --json",
+        "minigo match --player=runs/9x9 --opponent=runs/9x9/networks/000003 --handicap=2 --komi=0.5",
     ),
     define=_define_match,
     run=_match,

@@ -80,14 +80,14 @@ def showboard(session: "Session") -> str:
 
 def fixed_handicap(session: "Session", stones: int) -> str:
     """Handicap stones where the specification has them."""
-    from minigo.engines.handicap import fixed_handicap as place
+    from minigo.go.handicap import fixed_handicap as place
 
     return _handicap(session, place, stones)
 
 
 def place_free_handicap(session: "Session", stones: int) -> str:
     """Handicap stones where we would have them."""
-    from minigo.engines.handicap import free_handicap as place
+    from minigo.go.handicap import free_handicap as place
 
     return _handicap(session, place, stones)
 

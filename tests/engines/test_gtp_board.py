@@ -11,8 +11,8 @@ import pytest
 from cc_kernels.board import BLACK, WHITE
 from minigo.engines.analysis_request import Settings, query_from
 from minigo.engines.external import GtpClient
-from minigo.engines.handicap import fixed_handicap, free_handicap
 from minigo.go.coords import vertex_from_move
+from minigo.go.handicap import fixed_handicap, free_handicap
 from tests.support.diagrams import diagram_from_stones
 from tests.support.gtp import engine_with, replies_to, talk
 
