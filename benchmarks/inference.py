@@ -3,7 +3,7 @@
 int8 = 1 : 1.5 : 2.7 or better on all cores.
 
 Also says what share of the machine's peak each reaches: the best that large matrices (TensorFlow) and convolutions of
-256 channels (OpenVINO) get out of all cores in the same arithmetic.
+128 channels (OpenVINO) get out of all cores in the same arithmetic.
 """
 
 import functools

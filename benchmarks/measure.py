@@ -70,7 +70,7 @@ class Result:
 
     def to_table(self) -> str:
         """For people."""
-        width = max(map(len, [*self.figures, *self.ratios]))
+        width = max(map(len, [*self.figures, *self.ratios]), default=0)
         lines = [f"{name:{width}}  {_number(value):>12}" for name, value in self.figures.items()]
         for name, ratio in self.ratios.items():
             sign = "<=" if ratio.lower_is_better else ">="

@@ -40,7 +40,6 @@ from minigo.selfplay import new_cache, num_threads, play_games
 GAMES_PER_SHARD = 16
 CONCURRENT = (128, 256, 512, 1024)
 SIMULATIONS = (16, 64, 400, 1600)
-SEARCHED_GAMES = 64  # together: as many as a batch has rows
 
 
 def run(options: Options) -> Result:
@@ -101,10 +100,10 @@ def _by_concurrent_games(config: Config, evaluator: Evaluator, options: Options,
 
 
 def _by_simulations(config: Config, evaluator: Evaluator, options: Options, result: Result) -> None:
-    """Whole searches of some games in one thread, nothing remembered."""
+    """Whole searches in one thread of as many games as a batch has rows, nothing remembered."""
     configs = {n: replace(config, search=replace(config.search, num_simulations=n)) for n in SIMULATIONS}
     measures = {
-        n: functools.partial(search_simulations_per_second, each, games=SEARCHED_GAMES, evaluator=evaluator)
+        n: functools.partial(search_simulations_per_second, each, games=options.rows, evaluator=evaluator)
         for n, each in configs.items()
     }
     found = interleaved(measures, options.seconds, options.rounds)

@@ -8,6 +8,7 @@ from cc_kernels.types cimport BLACK_SET, C_BLACK, WHITE_SET, BoardState, Cell, H
 
 cdef extern from *:
     int lowest_bit "__builtin_ctzll"(uint64_t bits) noexcept nogil      # not for 0
+    int count_bits "__builtin_popcountll"(uint64_t bits) noexcept nogil
 
 cdef enum:
     FORBIDDEN = 0

@@ -8,7 +8,7 @@ from libc.string cimport memcpy, memset
 
 import numpy as np
 
-from cc_kernels.board cimport Board, lowest_bit, set_of, vertex_of
+from cc_kernels.board cimport Board, count_bits, lowest_bit, set_of, vertex_of
 from cc_kernels.types cimport (
     C_BLACK,
     C_BORDER,
@@ -22,15 +22,15 @@ from cc_kernels.types cimport (
     uint64_t,
 )
 
-cdef extern from *:
-    int count_bits "__builtin_popcountll"(uint64_t bits) noexcept nogil
+cdef enum:
+    MAX_REGIONS = (MAX_POINTS + 1) // 2     # no two points of different regions are neighbours
 
 # A region of one colour is a maximal connected set of points that do not hold that colour. It is vital to a chain on
 # its border if every point that the opponent could yet fill is that chain's liberty.
 cdef struct Region:
     uint64_t[NUM_WORDS] points
-    int num_heads                       # of the chains that it is vital to, while they may all be pass-alive
-    int[4] heads
+    int num_heads                       # 0 once some chain on its border cannot be pass-alive
+    int[4] heads                        # of the chains that it is vital to
 
 
 cdef void write_area(const BoardState* s, int8_t* owner) noexcept nogil:
@@ -145,11 +145,12 @@ cdef inline void take_region(const BoardState* s, uint64_t* points, int i, uint6
         left[j] &= ~points[j]
 
 
-cdef int find_vital_regions(const BoardState* s, int color, const uint64_t* near_own, Region* regions, int8_t* vital,
+cdef int find_vital_regions(const BoardState* s, int color, const uint64_t* near_own, Region* regions, int16_t* vital,
                             uint64_t* others) noexcept nogil:
     """Lists the regions of a colour that may be vital to a chain; how many, or 0 if no chain has two that are.
 
-    Writes for each chain, at its head, how many are vital to it, and to `others` the points of all other regions.
+    Writes for each chain, at its head, how many are vital to it, and to `others` the points of all other regions; what
+    it writes means nothing if it returns 0.
     """
     cdef const uint64_t* enemy = &s.sets[set_of(-color)][0]
     cdef const uint64_t* empty = &s.sets[EMPTY_SET][0]
@@ -167,7 +168,7 @@ cdef int find_vital_regions(const BoardState* s, int color, const uint64_t* near
         found |= outside[i]
     if found == 0:
         return 0
-    memset(vital, 0, s.num_vertices)
+    memset(vital, 0, sizeof(int16_t) * s.num_vertices)
     for i in range(s.num_words):
         while outside[i]:
             region = &regions[count]
@@ -189,11 +190,11 @@ cdef inline bint meets(const BoardState* s, const uint64_t* points, const uint64
     return common != 0
 
 
-cdef void keep_alive(const BoardState* s, int color, Region* regions, int num_regions, int8_t* vital,
+cdef void keep_alive(const BoardState* s, int color, Region* regions, int num_regions, int16_t* vital,
                      uint64_t* alive, uint64_t* near_dead) noexcept nogil:
     """Benson's iteration: drops chains with less than two vital regions, and regions that such a chain borders.
 
-    Writes the stones that are left, and the points that are next to the others.
+    Writes the stones that are left, and those of the dropped chains with what is next to them, borders included.
     """
     cdef uint64_t[NUM_WORDS] dead
     cdef const uint64_t* own = &s.sets[set_of(color)][0]
@@ -274,8 +275,8 @@ cdef void add_safe(const BoardState* s, const uint64_t* region, const uint64_t* 
 
 cdef bint find_safe(const BoardState* s, int color, uint64_t* safe) noexcept nogil:
     """Writes the points that a colour owns even if it passes from now on; whether there are any."""
-    cdef Region[MAX_POINTS] regions
-    cdef int8_t[NUM_VERTICES] vital     # at a chain's head
+    cdef Region[MAX_REGIONS] regions
+    cdef int16_t[NUM_VERTICES] vital    # at a chain's head: a chain may have a region on every second point
     cdef uint64_t[NUM_WORDS] near_own
     cdef uint64_t[NUM_WORDS] near_dead
     cdef uint64_t[NUM_WORDS] others

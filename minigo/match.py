@@ -8,6 +8,7 @@ breaks down or breaks the rules costs its game, never the match. Start at `play_
 match.
 """
 
+import dataclasses
 import itertools
 import logging
 import threading
@@ -56,6 +57,7 @@ class MatchResult:
     player: str
     opponent: str
     games: tuple[MatchGame, ...]
+    handicap: int = 0  # stones that the player gave; the Elo difference is that with them
 
     @cached_property
     def score(self) -> Score:
@@ -64,10 +66,11 @@ class MatchResult:
 
     def to_dict(self) -> dict[str, Any]:
         """The numbers that `minigo match --json` prints."""
-        return self.score.to_dict()
+        return {**self.score.to_dict(), **({"handicap": self.handicap} if self.handicap else {})}
 
     def __str__(self) -> str:
-        return f"{self.player} against {self.opponent}: {self.score}"
+        giving = f", giving {self.handicap} stones" if self.handicap else ""
+        return f"{self.player} against {self.opponent}{giving}: {self.score}"
 
 
 def play_match(
@@ -110,13 +113,13 @@ def play_match(
         if folder is not None:
             (folder / f"{game.index:06d}.sgf").write_bytes(sgf_from_game(game))
         if progress is not None:
-            progress(_result(player, opponent, finished))
+            progress(_result(player, opponent, finished, handicap))
 
     indices = range(games)
     play_games(
         player, opponent, indices, game_config, match_config, seed, handicap=handicap, on_game=on_game, stop=stop
     )
-    return _result(player, opponent, finished)
+    return _result(player, opponent, finished, handicap)
 
 
 def play_games(
@@ -147,6 +150,9 @@ def play_games(
         on_moves: called whenever the games that are played have got on.
         name: begins the id of every game's record.
         stop: once set, unfinished games are dropped.
+
+    Raises:
+        ValueError: there is no fixed placement of so many stones on this board.
     """
     waiting, seats = iter(indices), _seats(player, opponent)
     failures: Counter[tuple[Player, Player]] = Counter()  # since a game between the two last ended well
@@ -338,6 +344,12 @@ def _advance(game: _Running, chosen: Future[Choice]) -> None:
         game.fail(str(error))
 
 
+def with_handicap(match: MatchConfig, handicap: int) -> MatchConfig:
+    """How the players of games with a handicap sample their moves: for as many plies, counted from where it lies."""
+    plies = 2 * handicap - 1 if handicap else 0  # White passes between the stones
+    return dataclasses.replace(match, temperature_plies=min(match.temperature_plies + plies, 1000))
+
+
 def _points(record: GameRecord, color: int) -> float:
     score = record.score_for_black * color
     return 0.5 if score == 0 else float(score > 0)
@@ -367,6 +379,6 @@ def _number(value: float | None) -> float:
     return np.nan if value is None else value
 
 
-def _result(player: Player | Team, opponent: Player | Team, games: list[MatchGame]) -> MatchResult:
+def _result(player: Player | Team, opponent: Player | Team, games: list[MatchGame], handicap: int) -> MatchResult:
     ordered = sorted(games, key=lambda game: game.index)
-    return MatchResult(player.name, opponent.name, tuple(ordered))
+    return MatchResult(player.name, opponent.name, tuple(ordered), handicap)

@@ -145,6 +145,10 @@ def test_preset_help_lists_presets(capsys):
             ("match", "--player=random", "--opponent=random", "--board_size=5", "--handicap=2"),
             "--handicap: fixed handicap on 5x5 must be 0, got 2",
         ),
+        (
+            ("match", "--player=random", "--opponent=random", "--rules=chinese", "--handicap=2"),
+            "--handicap: chinese rules give White points for the stones",
+        ),
         (("gtp", "--run=x", "--network=y"), "either --run or --network"),
         (("analysis", "--run=x", "--network=y"), "either --run or --network"),
         (("doctor", "now"), "takes flags only"),

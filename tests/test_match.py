@@ -18,7 +18,16 @@ from minigo.go.handicap import fixed_handicap
 from minigo.go.position import Position
 from minigo.go.sgf import record_from_sgf
 from minigo.inference.evaluator import HashEvaluator
-from minigo.match import FAILED, MAX_FAILURES, MatchGame, MatchResult, play_games, play_match, points_from_record
+from minigo.match import (
+    FAILED,
+    MAX_FAILURES,
+    MatchGame,
+    MatchResult,
+    play_games,
+    play_match,
+    points_from_record,
+    with_handicap,
+)
 from minigo.players import (
     MAX_GAMES_TOGETHER,
     BatchPlayer,
@@ -28,6 +37,7 @@ from minigo.players import (
     RandomPlayer,
     SearchPlayer,
     Team,
+    match_search,
 )
 from tests.support.area_evaluator import AreaEvaluator
 from tests.support.fake_engine import command_line, heard
@@ -129,6 +139,16 @@ def test_with_a_handicap_a_win_is_one_of_white(komi: float, points: float):
     game = GameConfig(board_size=7, komi=komi)
     result = play_match(PassingPlayer(), PassingPlayer(), 4, game, MatchConfig(opening_plies=0), 1, handicap=3)
     assert [each.points for each in result.games] == [points] * 4
+    assert result.to_dict()["handicap"] == 3
+    assert str(result).startswith("passing against passing, giving 3 stones: ")
+
+
+def test_moves_are_sampled_after_a_handicap_as_after_an_opening():
+    game, match = GameConfig(board_size=7, komi=0.5), MatchConfig(opening_plies=0, temperature=1.0, temperature_plies=4)
+    search = match_search(SearchConfig(num_simulations=8), with_handicap(match, 4))
+    players = (SearchPlayer(HashEvaluator(1), search), SearchPlayer(HashEvaluator(2), search))
+    result = play_match(*players, 10, game, match, 1, handicap=4)
+    assert len({tuple(moves[:11]) for moves in moves_of(result)}) >= 9
 
 
 # Results.

@@ -36,11 +36,14 @@ network without search), or "gtp:COMMAND LINE" (any engine that speaks GTP)."""
 def _define_match(values: FlagValues) -> None:
     DEFINE_string("player", None, "the PLAYER whose result this is", flag_values=values)
     DEFINE_string("opponent", None, "the PLAYER it meets", flag_values=values)
-    DEFINE_integer("games", 100, "games, in colour-swapped pairs", lower_bound=2, flag_values=values)
+    DEFINE_integer(
+        "games", 100, "games, in colour-swapped pairs unless there is a handicap", lower_bound=2, flag_values=values
+    )
     DEFINE_integer(
         "handicap",
         0,
-        "stones on star points that the opponent gets, as Black in all games; komi stays as it is: --komi=0.5 is usual",
+        "stones on star points that the opponent gets, as Black in all games: 0, or 2 to 9 (to 4 on 7x7 and even "
+        "boards); komi stays as it is, and --komi=0.5 is usual; the Elo difference is that with the stones",
         lower_bound=0,
         upper_bound=9,
         flag_values=values,
@@ -59,18 +62,14 @@ def _define_match(values: FlagValues) -> None:
 
 
 def _match(values: FlagValues, stop: Event) -> int:
-    from minigo.go.handicap import fixed_handicap
-    from minigo.match import play_match
+    from minigo.match import play_match, with_handicap
     from minigo.players import Team, player_from_text
     from minigo.status import StatusDisplay
 
     texts = [required(values, name) for name in ("player", "opponent")]
     config = resolve_config(values, config_of_players(*texts))
     if values.handicap:
-        try:
-            fixed_handicap(config.game.board_size, values.handicap)
-        except ValueError as error:
-            raise UsageError(f"--handicap: {error}") from None
+        _check_handicap(config, values.handicap)
     load = evaluator_loader(config)
     players: list[Player | Team] = []
     so_far: list[MatchResult] = []
@@ -85,7 +84,7 @@ def _match(values: FlagValues, stop: Event) -> int:
                 text,
                 game=config.game,
                 search=config.search,
-                match=config.match,
+                match=with_handicap(config.match, values.handicap),
                 load_evaluator=load,
                 seed=config.seed + number,
                 stop=stop,
@@ -109,6 +108,21 @@ def _match(values: FlagValues, stop: Event) -> int:
             player.close()
     print(json.dumps(result.to_dict()) if values.json else result)
     return 0
+
+
+def _check_handicap(config: Config, stones: int) -> None:
+    from minigo.go.handicap import fixed_handicap
+    from minigo.go.rules import rules_named
+
+    try:
+        fixed_handicap(config.game.board_size, stones)
+    except ValueError as error:
+        raise UsageError(f"--handicap: {error}") from None
+    if rules_named(config.game.rules).handicap_bonus != "0":
+        raise UsageError(
+            f"--handicap: {config.game.rules} rules give White points for the stones, which matches do not count: "
+            "use --rules=tromp-taylor and the komi that you want"
+        )
 
 
 MATCH = Command(

@@ -248,6 +248,19 @@ def test_where_suicide_is_legal_enemy_stones_out_of_reach_spoil_an_eye() -> None
     )
 
 
+def test_a_chain_may_have_more_eyes_than_a_byte_can_count() -> None:
+    rows, columns = np.indices((19, 19)) + 1
+    stones = ((rows + columns) % 2 == 1) | (rows % 5 == 3)
+    for row, column in ((5, 1), (7, 1), (10, 2), (12, 2), (15, 1), (17, 1)):
+        stones[row - 1, column - 1] = True  # so that most of them are one chain
+    board = Board(19, 0.0, KO_POSITIONAL)
+    board.setup(stones.astype(np.int8) * BLACK)
+
+    assert np.count_nonzero(~stones) == 137
+    assert (scoring.pass_alive(board) == BLACK).all()
+    assert scoring.is_over(board)
+
+
 @pytest.mark.parametrize("board_size", [2, 5, 19])
 def test_nothing_is_pass_alive_on_an_empty_board(board_size: int) -> None:
     assert not scoring.pass_alive(Board(board_size)).any()
