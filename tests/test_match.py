@@ -145,10 +145,10 @@ def test_with_a_handicap_a_win_is_one_of_white(komi: float, points: float):
 
 def test_moves_are_sampled_after_a_handicap_as_after_an_opening():
     game, match = GameConfig(board_size=7, komi=0.5), MatchConfig(opening_plies=0, temperature=1.0, temperature_plies=4)
-    search = match_search(SearchConfig(num_simulations=8, algorithm="puct"), with_handicap(match, 4))
+    search = match_search(SearchConfig(num_simulations=16, algorithm="puct"), with_handicap(match, 4))
     players = (SearchPlayer(HashEvaluator(1), search), SearchPlayer(HashEvaluator(2), search))
     result = play_match(*players, 10, game, match, 1, handicap=4)
-    assert len({tuple(moves[:11]) for moves in moves_of(result)}) >= 9
+    assert len({tuple(moves[:11]) for moves in moves_of(result)}) >= 5
 
 
 # Results.
