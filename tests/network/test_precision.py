@@ -8,7 +8,7 @@ from minigo.network import precision
 def speeds(monkeypatch: pytest.MonkeyPatch) -> dict[str, float]:
     """Seconds of a step by precision; a test sets them."""
     seconds = {"float32": 1.0, "bfloat16": 1.0}
-    monkeypatch.setattr(precision, "_step_seconds", seconds.__getitem__)
+    monkeypatch.setattr(precision, "_step_seconds", lambda names: [seconds[name] for name in names])
     precision.fastest_precision.cache_clear()
     yield seconds
     precision.fastest_precision.cache_clear()
@@ -31,6 +31,27 @@ def test_what_is_asked_for_is_taken_without_measuring(speeds: dict[str, float]) 
         "bfloat16",
         "int8",
     ]
+
+
+def test_a_slow_moment_of_the_machine_does_not_decide(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [0.0]
+
+    class Model:
+        def __init__(self, seconds: float, slow_steps: int) -> None:
+            self.seconds, self.slow_steps = seconds, slow_steps
+
+        def train_on_batch(self, *_: object) -> None:
+            self.slow_steps -= 1
+            clock[0] += self.seconds * (10 if self.slow_steps >= 0 else 1)
+
+    models = {"float32": Model(0.01, 0), "bfloat16": Model(0.005, 6)}
+    monkeypatch.setattr(precision, "_model", models.__getitem__)
+    monkeypatch.setattr(precision.time, "perf_counter", lambda: clock[0])
+    precision.fastest_precision.cache_clear()
+
+    assert precision.fastest_precision() == "bfloat16"
+
+    precision.fastest_precision.cache_clear()
 
 
 def test_it_can_be_measured_here() -> None:
