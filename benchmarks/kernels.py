@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Claim: in one thread on 9x9, search with a constant evaluator makes 250,000 simulations/s or more with features
-and random playouts reach 100,000/s (15,000/s on 19x19). How the tree's own cost grows from 16 to 1,600 simulations a
-move is told, too; that a search with a network costs no more for it is a claim of `selfplay.py`.
+"""Claim: in one thread on 9x9, search with a constant evaluator makes 250,000 simulations/s or more with features,
+random playouts reach 100,000/s (15,000/s on 19x19), and cost grows linearly: simulations/s stay within 15 % from 16 to
+1,600 simulations a move (with a network: `selfplay.py`).
 
 The absolute figures hold for the reference machine; the ratios to zlib's speed tell whether the kernels got slower.
 KataGo, one thread: 30,000 visits/s with a constant evaluator, 37,000 and 5,500 playouts/s of its board.
@@ -45,7 +45,7 @@ def run(options: Options) -> Result:
             "search: 250,000 simulations/s": Ratio(search / 250_000, bound=1.0, tolerance=0.3),
             "playouts: 100,000/s on 9x9": Ratio(playouts / 100_000, bound=1.0, tolerance=0.3),
             "playouts: 15,000/s on 19x19": Ratio(large / 15_000, bound=1.0, tolerance=0.3),
-            "slowest : fastest, 16 to 1,600 simulations": Ratio(min(rates) / max(rates)),
+            "slowest : fastest, 16 to 1,600 simulations": Ratio(min(rates) / max(rates), bound=0.85),
             "simulations for each KB that zlib packs": Ratio(search / packed / 1000, tolerance=0.15),
             "playouts on 9x9 for each KB that zlib packs": Ratio(playouts / packed / 1000, tolerance=0.15),
             "playouts on 19x19 for each KB that zlib packs": Ratio(large / packed / 1000, tolerance=0.15),

@@ -6,7 +6,7 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +14,8 @@ import pytest
 from sgfmill import sgf
 
 from minigo.config import GameConfig, MatchConfig, SearchConfig
-from minigo.go.handicap import fixed_handicap
 from minigo.go.position import Position
 from minigo.go.sgf import record_from_sgf
-from minigo.inference.evaluator import HashEvaluator
 from minigo.match import (
     FAILED,
     MAX_FAILURES,
@@ -26,39 +24,23 @@ from minigo.match import (
     play_games,
     play_match,
     points_from_record,
-    with_handicap,
 )
 from minigo.players import (
     MAX_GAMES_TOGETHER,
-    BatchPlayer,
     Choice,
     GtpPlayer,
     PlayerError,
     RandomPlayer,
     SearchPlayer,
     Team,
-    match_search,
 )
 from tests.support.area_evaluator import AreaEvaluator
 from tests.support.fake_engine import command_line, heard
+from tests.support.match_players import PassingPlayer, moves_of, search_player
 
 GNUGO = shutil.which("gnugo", path=os.environ["PATH"] + ":/usr/games")
 GAME = GameConfig(board_size=5, komi=0.5)
 MATCH = MatchConfig(opening_plies=2, temperature=0.5, temperature_plies=4)
-
-
-class PassingPlayer(BatchPlayer):
-    """Always passes. Under `choose_many` it notes how many games it was shown at a time."""
-
-    def __init__(self, name: str = "passing") -> None:
-        super().__init__(name)
-        self.batches: list[int] = []
-        self.seeds: list[int] = []
-
-    def choose_many(self, positions: Sequence[Position], seeds: Sequence[int]) -> list[Choice]:
-        self.batches.append(len(positions))
-        self.seeds += seeds
-        return [Choice(position.board.pass_move) for position in positions]
 
 
 class ScriptedPlayer:
@@ -78,15 +60,6 @@ class ScriptedPlayer:
 
     def close(self) -> None:
         pass
-
-
-def search_player(name: str = "search", seed: int = 1, simulations: int = 8) -> SearchPlayer:
-    config = SearchConfig(num_simulations=simulations, gumbel_scale=0.0, temperature=0.5, temperature_plies=6)
-    return SearchPlayer(HashEvaluator(seed), config, name=name)
-
-
-def moves_of(result: MatchResult) -> list[list[int]]:
-    return [game.record.moves.tolist() for game in result.games]
 
 
 # Pairs.
@@ -117,38 +90,6 @@ def test_the_first_player_has_black_in_even_games():
 def test_an_opening_of_no_plies_is_the_empty_board():
     result = play_match(PassingPlayer(), PassingPlayer(), 2, GAME, MatchConfig(opening_plies=0), 1)
     assert moves_of(result) == [[25, 25], [25, 25]]
-
-
-# Handicap.
-
-
-def test_with_a_handicap_the_opponent_has_black_and_its_stones_in_all_games():
-    game = GameConfig(board_size=7, komi=0.5)
-    result = play_match(RandomPlayer(), search_player(), 10, game, MATCH, 1, handicap=2)
-    first, second = fixed_handicap(7, 2)
-    for each in result.games:
-        assert (each.record.black, each.record.white) == ("search", "random")
-        assert each.record.moves[:3].tolist() == [first, 49, second]  # White passes between
-        assert each.record.start_ply == 5
-        each.record.check()
-    assert len({tuple(each.record.moves[:5].tolist()) for each in result.games}) >= 9
-
-
-@pytest.mark.parametrize(("komi", "points"), [(0.5, 0.0), (100.5, 1.0)])
-def test_with_a_handicap_a_win_is_one_of_white(komi: float, points: float):
-    game = GameConfig(board_size=7, komi=komi)
-    result = play_match(PassingPlayer(), PassingPlayer(), 4, game, MatchConfig(opening_plies=0), 1, handicap=3)
-    assert [each.points for each in result.games] == [points] * 4
-    assert result.to_dict()["handicap"] == 3
-    assert str(result).startswith("passing against passing, giving 3 stones: ")
-
-
-def test_moves_are_sampled_after_a_handicap_as_after_an_opening():
-    game, match = GameConfig(board_size=7, komi=0.5), MatchConfig(opening_plies=0, temperature=1.0, temperature_plies=4)
-    search = match_search(SearchConfig(num_simulations=16, algorithm="puct"), with_handicap(match, 4))
-    players = (SearchPlayer(HashEvaluator(1), search), SearchPlayer(HashEvaluator(2), search))
-    result = play_match(*players, 10, game, match, 1, handicap=4)
-    assert len({tuple(moves[:11]) for moves in moves_of(result)}) >= 5
 
 
 # Results.
@@ -473,20 +414,6 @@ def test_result_has_the_keys_of_the_command_line():
     keys = ["games", "wins", "losses", "draws", "failed", "elo", "elo_low", "elo_high"]
     assert list(result.to_dict()) == keys
     assert str(result).startswith("random against passing: ")
-
-
-@pytest.mark.skipif(GNUGO is None, reason="GNU Go is not installed")
-def test_gnugo_takes_a_handicap():
-    game = GameConfig(board_size=7, komi=0.5)
-    engine = GtpPlayer(f"{GNUGO} --mode gtp --level 1 --seed 1 --chinese-rules", game)
-    try:
-        result = play_match(RandomPlayer(), engine, 2, game, MATCH, 1, handicap=2)
-    finally:
-        engine.close()
-    assert result.score.failed == 0, [each.failure for each in result.games]
-    for each in result.games:
-        assert each.record.black == "GNU Go 3.8"
-        each.record.check()
 
 
 @pytest.mark.skipif(GNUGO is None, reason="GNU Go is not installed")
