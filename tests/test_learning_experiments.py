@@ -15,7 +15,17 @@ import pytest
 import benchmarks.learning.study as studies
 from benchmarks.learning import ladder, report, runs
 from benchmarks.learning.__main__ import main
-from benchmarks.learning.study import BASE, STUDIES, Study, StudyError, Variant, Workplace, read_json, write_json
+from benchmarks.learning.study import (
+    BASE,
+    OPPONENTS,
+    STUDIES,
+    Study,
+    StudyError,
+    Variant,
+    Workplace,
+    read_json,
+    write_json,
+)
 from minigo.commands.learning import LOOP
 from minigo.config import Config, GameConfig
 from minigo.flags import parse, resolve_config
@@ -74,6 +84,7 @@ def test_every_study_has_a_base_and_budgets_that_its_minutes_reach():
         assert list(study.seconds) == sorted(study.seconds)
         assert study.seconds[-1] == 60 * study.minutes
         assert study.games % 2 == 0
+        assert set(study.opponents) <= set(OPPONENTS)
 
 
 @pytest.mark.parametrize("name", STUDIES)
@@ -154,25 +165,50 @@ def test_an_unfinished_run_is_not_measured_at_its_end(place):
     assert [p.unit for p in runs.points(place, BASE, 0)] == ["evaluations"]
 
 
-def test_the_ladder_needs_the_first_base_run(place):
-    with pytest.raises(StudyError, match="has not finished: use the verb run"):
-        ladder.ladder(place)
-    made_run(place, BASE, 0)
+def opponents_of(place: Workplace, variant: str, seed: int, unit: str = "seconds") -> list[str]:
+    points = [point for point in runs.points(place, variant, seed) if point.unit == unit]
+    return ladder.opponents(place, points[-1])
 
-    assert list(ladder.ladder(place)) == ["random", "policy:base-0-000002", "base-0-000002"]
+
+def test_opponents_need_the_base_run_that_they_come_from(place):
+    made_run(place, "no-score", 1)
+    with pytest.raises(StudyError, match="seed 0, which has not finished: use the verb run"):
+        opponents_of(place, "no-score", 1)
+    made_run(place, BASE, 0)
+    with pytest.raises(StudyError, match="seed 1, which has not finished"):
+        opponents_of(place, "no-score", 1)
+    made_run(place, BASE, 1)
+
+    own, peer = "base-0-000002", "base-1-000002"
+    assert opponents_of(place, "no-score", 1) == ["random", f"policy:{own}", own, peer]
+
+
+def test_matches_are_under_strict_rules_from_random_openings(place):
     config = ladder.match_config(place)
-    assert config.game.rules == "tromp-taylor"
+
+    assert config.game == GameConfig(board_size=3, komi=8.5, rules="tromp-taylor")
     assert (config.match.opening_plies, config.match.temperature) == (place.study.opening_plies, 0.0)
 
 
-def test_networks_do_not_meet_themselves(place):
+def test_networks_meet_the_same_opponents_but_for_themselves(place):
     made_run(place, BASE, 0)
     made_run(place, "no-score", 0)
     met = {(part.player, part.opponent) for part in ladder.parts(place)}
 
-    assert ("base-0-000002", "base-0-000002") not in met
-    assert ("no-score-0-000002", "base-0-000002") in met
-    assert ("base-0-000000", "base-0-000002") in met  # measured at its evaluations
+    last, first = "base-0-000002", "base-0-000000"  # the first one is measured at its evaluations
+    assert {other for player, other in met if player == last} == {"random"}
+    assert {other for player, other in met if player == first} == {"random", f"policy:{last}", last}
+    assert {other for player, other in met if player == "no-score-0-000002"} == {"random", f"policy:{last}", last}
+    assert opponents_of(place, "no-score", 0, "evaluations") == ["random", f"policy:{last}", last, first]
+
+
+def test_without_gnugo_a_study_that_needs_it_says_so(place, monkeypatch):
+    made_run(place, BASE, 0)
+    monkeypatch.setattr(ladder, "gnugo_player", lambda _: None)
+    needy = dataclasses.replace(place, study=dataclasses.replace(TINY, opponents=("gnugo",)))
+
+    with pytest.raises(StudyError, match="apt-get install gnugo"):
+        ladder.parts(needy)
 
 
 def test_a_variant_with_other_flags_needs_another_name(place, monkeypatch):
@@ -191,16 +227,32 @@ def test_a_report_has_differences_with_intervals_over_seeds(place):
             made_games(place, f"{variant}-{seed}-{network}", "random", won, 40)
     measured = report.rate(place)
     base, other = (report.summaries(place, measured)["seconds", 600.0][name] for name in (BASE, "no-score"))
+    first, second = (other.ratings[seed].elo - base.ratings[seed].elo for seed in TINY.seeds)
 
-    assert base.elos[0] == pytest.approx(400 * math.log10(30.0 / 10.0), abs=40)
-    assert other.difference == pytest.approx(sum(other.elos) / 2 - sum(base.elos) / 2)
-    spread = sum((elos[0] - elos[1]) ** 2 / 4 for elos in (base.elos, other.elos))
-    assert other.margin == pytest.approx(4.3027 * math.sqrt(spread), rel=1e-3)  # t of 2 degrees of freedom
+    assert base.ratings[0].elo == pytest.approx(400 * math.log10(30.0 / 10.0), abs=40)
+    assert other.difference == pytest.approx((first + second) / 2)
+    assert other.margin == pytest.approx(12.706 * abs(first - second) / 2, rel=1e-3)  # t of one degree of freedom
     text = report.write_report(place)
+    assert "| base-0-000002 | random | 30 won, 10 lost of 40: Elo +" in text
     assert "## After 600 seconds" in text
     assert "no-score: without score" in text
     assert (place.folder / "curve_seconds.png").read_bytes().startswith(b"\x89PNG")
     assert pq.read_table(place.folder / "results.parquet").num_rows == 8
+
+
+def test_variants_that_met_their_peers_alone_are_compared_seed_by_seed(place):
+    for (variant, seed), won in zip(itertools.product(TINY.variants, TINY.seeds), (0, 0, 30, 10), strict=True):
+        made_run(place, variant, seed)
+        if variant != BASE:
+            made_games(place, f"{variant}-{seed}-000002", f"base-{seed}-000002", won, 40)
+    found = report.summaries(place, report.rate(place))["seconds", 600.0]
+    base, other = found[BASE], found["no-score"]
+
+    assert [rating.elo for rating in base.ratings.values()] == [0.0, 0.0]
+    assert other.ratings[0].elo == pytest.approx(400 * math.log10(3.0), abs=15)
+    assert other.ratings[0].elo == pytest.approx(-other.ratings[1].elo, abs=1e-3)
+    assert other.ratings[0].high - other.ratings[0].low < 260  # of forty games, not of two drawn ones elsewhere
+    assert other.difference == pytest.approx(0.0, abs=1e-3)
 
 
 def test_mistakes_are_one_line(tmp_path, capsys):

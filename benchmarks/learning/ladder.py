@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Measures the networks of a study against one fixed ladder, under strict Tromp-Taylor rules, played out.
+"""Measures the networks of a study under strict Tromp-Taylor rules, played out.
 
-On the ladder stand chance, GNU Go 3.8 at level 10 where it is installed, the champions of the first base run at each of
-its budgets of seconds, and the raw policy of the last of them. Every game is a row of a Parquet file of its part of a
-match; a part that is there is not played again. Start at `measure_study`.
+The opponents are those that the study names: one fixed ladder for all networks, or for each the base run of its seed.
+Every game is a row of a Parquet file of its part of a match; a part that is there is not played again. Start at
+`measure_study`.
 """
 
 import dataclasses
@@ -22,21 +22,20 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmarks.learning.runs import Point, is_finished, points
-from benchmarks.learning.study import BASE, StudyError, Workplace
+from benchmarks.learning.study import BASE, GNUGO, OWN, POLICY, RANDOM, StudyError, Workplace
+from minigo.commands.learning import LOOP
 from minigo.config import Config
+from minigo.flags import parse, resolve_config
 from minigo.inference.evaluator import Evaluator
 from minigo.match import MatchGame, derived_seed, play_games
 from minigo.players import Player, Team, player_from_text
 from minigo.run import Run
-from ratings.anchors import GNUGO, gnugo_player
+from ratings.anchors import gnugo_player
 
 RULES: Final = "tromp-taylor"
 GAMES_PER_PART: Final = 20
 ENGINES: Final = 8
 """Processes of an outside engine in each part: its games go on at once, and the network evaluates them together."""
-
-RANDOM: Final = "random"
-POLICY: Final = "policy:"
 
 SCHEMA: Final = pa.schema(
     [
@@ -56,7 +55,7 @@ class Part(NamedTuple):
     """Some games of a match: who plays, and which games."""
 
     player: str  # see `name_of`
-    opponent: str  # a name on the ladder
+    opponent: str  # one of `opponents`
     first: int
     games: int
     path: Path
@@ -72,24 +71,51 @@ def all_points(place: Workplace) -> list[Point]:
     return [point for variant, seed in place.study.runs() for point in points(place, variant, seed)]
 
 
-def ladder(place: Workplace) -> dict[str, str]:
-    """The opponents by name, each as a PLAYER of the command line.
+def opponents(place: Workplace, point: Point) -> list[str]:
+    """The names of those that a network meets, without itself: a base run has no peer.
 
     Raises:
-        StudyError: the base run that gives it its own networks has not finished.
+        StudyError: a base run that they come from has not finished, or GNU Go is not installed.
     """
-    seed = place.study.seeds[0]
+    found: list[str] = []
+    for kind in place.study.opponents:
+        if kind == RANDOM:
+            found.append(RANDOM)
+        elif kind == GNUGO:
+            _gnugo(place)
+            found.append(GNUGO)
+        elif kind == POLICY:
+            found.append(f"{POLICY}:{name_of(_finished_base(place, place.study.seeds[0])[-1])}")
+        elif kind == OWN:
+            found += [name_of(own) for own in _finished_base(place, place.study.seeds[0])]
+        else:
+            peers = _finished_base(place, point.seed, point.unit)
+            found += [name_of(peer) for peer in peers if peer.budget == point.budget]
+    name = name_of(point)
+    return [other for other in dict.fromkeys(found) if name not in (other, other.removeprefix(f"{POLICY}:"))]
+
+
+def _finished_base(place: Workplace, seed: int, unit: str = "seconds") -> list[Point]:
     if not is_finished(place, BASE, seed):
-        raise StudyError(f"the ladder has networks of {BASE}, seed {seed}, which has not finished: use the verb run")
-    own = {name_of(p): _folder(place, name_of(p)) for p in points(place, BASE, seed) if p.unit == "seconds"}
-    gnugo = gnugo_player(match_config(place).game) if place.study.gnugo else None
-    last = list(own)[-1]
-    return {
-        RANDOM: RANDOM,
-        f"{POLICY}{last}": f"{POLICY}{own[last]}",
-        **({GNUGO: gnugo} if gnugo is not None else {}),
-        **own,
-    }
+        raise StudyError(f"opponents are networks of {BASE}, seed {seed}, which has not finished: use the verb run")
+    return [point for point in points(place, BASE, seed) if point.unit == unit]
+
+
+def _gnugo(place: Workplace) -> str:
+    player = gnugo_player(match_config(place).game)
+    if player is None:
+        raise StudyError(f"{place.name} measures against GNU Go, which is not installed: apt-get install gnugo")
+    return player
+
+
+def _player_text(place: Workplace, name: str) -> str:
+    """A name in the games as a PLAYER of the command line."""
+    if name == RANDOM:
+        return RANDOM
+    if name == GNUGO:
+        return _gnugo(place)
+    kind, separator, network = name.rpartition(":")
+    return f"{kind}{separator}{_folder(place, network)}"
 
 
 def match_config(place: Workplace) -> Config:
@@ -98,7 +124,7 @@ def match_config(place: Workplace) -> Config:
     The random opening makes the games differ; from there on each plays the best it knows.
     """
     study = place.study
-    config = Run.open(str(place.run_path(BASE, study.seeds[0]))).config
+    config = resolve_config(parse(LOOP, study.command_flags(BASE, study.seeds[0])), Config())
     return dataclasses.replace(
         config,
         game=dataclasses.replace(config.game, rules=RULES),
@@ -109,15 +135,14 @@ def match_config(place: Workplace) -> Config:
 
 def parts(place: Workplace) -> list[Part]:
     """Every part of every match of the study as it stands; networks that are measured at two points play once."""
-    found, games = [], place.study.games
-    for player in dict.fromkeys(name_of(point) for point in all_points(place)):
-        for opponent in ladder(place):
-            if player in (opponent, opponent.removeprefix(POLICY)):
-                continue
+    games, found = place.study.games, dict[Path, Part]()
+    for point in all_points(place):
+        player = name_of(point)
+        for opponent in opponents(place, point):
             for first in range(0, games, GAMES_PER_PART):
                 path = place.folder / "matches" / player / f"{opponent.replace(':', '-')}-{first:05d}.parquet"
-                found.append(Part(player, opponent, first, min(GAMES_PER_PART, games - first), path))
-    return found
+                found[path] = Part(player, opponent, first, min(GAMES_PER_PART, games - first), path)
+    return list(found.values())
 
 
 def measure_study(place: Workplace, stop: threading.Event, threads: int = 0) -> None:
@@ -129,20 +154,20 @@ def measure_study(place: Workplace, stop: threading.Event, threads: int = 0) -> 
         threads: that play parts at once; 0: one for each core.
 
     Raises:
-        StudyError: there is nothing to measure yet, or the ladder's own networks are not there.
+        StudyError: there is nothing to measure yet, or an opponent is not there.
     """
     if not all_points(place):
         raise StudyError(f"no run in {place.folder} has reached a budget yet: use the verb run")
     todo = [part for part in parts(place) if not part.path.exists()]
     if not todo:
         return
-    players, config = ladder(place), match_config(place)
+    config = match_config(place)
     load, lock, done = _loader(config), threading.Lock(), [0]
 
     def work(part: Part) -> None:
         if stop.is_set():
             return
-        texts = (_folder(place, part.player), players[part.opponent])
+        texts = [_player_text(place, name) for name in (part.player, part.opponent)]
         sides: list[Player | Team] = []
         try:
             for text in texts:

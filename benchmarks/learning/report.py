@@ -1,24 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a study has found: ratings of all its networks together, a table with intervals over seeds, learning curves.
+"""What a study has found: its matches, ratings of all its networks together, differences from the base, curves.
 
-All games of a study are rated at once, as `ratings.elo` does. The interval of a variant's difference from the base is
-over seeds, because two seeds differ by more than the games that measured them. Start at `write_report`.
+All games of a study are rated at once, as `ratings.elo` does. A variant is held against the base of the same seed, and
+the interval of its mean difference is over seeds, which differ by more than the games that measured them. Start at
+`write_report`.
 """
 
 import math
 import statistics
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import scipy.stats
 
-from benchmarks.learning.ladder import RANDOM, all_points, match_config, name_of, read_games
+from benchmarks.learning.ladder import all_points, match_config, name_of, read_games
 from benchmarks.learning.runs import Point
-from benchmarks.learning.study import BASE, StudyError, Workplace
-from ratings.anchors import GNUGO, GNUGO_RATINGS
+from benchmarks.learning.study import BASE, GNUGO, RANDOM, StudyError, Workplace
+from minigo.gates import Score
+from ratings.anchors import GNUGO_RATINGS
 from ratings.elo import Rating, Result, Setting, fit_ratings
 
 AXES: Final = {"seconds": "seconds of work", "evaluations": "evaluations in self-play", "games": "games of self-play"}
@@ -35,12 +37,12 @@ class Summary(NamedTuple):
     """A variant at one budget.
 
     Attributes:
-        elos: of each seed.
-        difference: mean Elo less that of the base.
-        margin: half of the 95 % interval of the difference, over seeds; NaN with fewer than two seeds of each.
+        ratings: of each seed.
+        difference: mean of the differences from the base, over the seeds that both have; NaN without any.
+        margin: half of the 95 % interval of that mean, over seeds; NaN with fewer than two.
     """
 
-    elos: tuple[float, ...]
+    ratings: dict[int, Rating]
     difference: float
     margin: float
 
@@ -53,43 +55,54 @@ def write_report(place: Workplace) -> str:
     """
     measured = rate(place)
     _store(place, measured)
-    text = "\n".join([f"# {place.name}", "", *_about(place, len(read_games(place))), *_tables(place, measured)])
+    games = read_games(place)
+    text = "\n".join([f"# {place.name}", "", *_about(place, len(games)), *_matches(games), *_tables(place, measured)])
     (place.folder / "report.md").write_text(text + "\n", encoding="utf-8")
     draw_curves(place, measured)
     return text
 
 
 def rate(place: Workplace) -> list[Measured]:
-    """Every measured network with its Elo, where GNU Go has its conventional rating, or chance 0 if it did not play."""
+    """Every measured network with its Elo.
+
+    GNU Go has its conventional rating, or chance 0 if GNU Go did not play; where neither did, each seed's last base
+    network has 0.
+
+    Raises:
+        StudyError: nothing has been measured.
+    """
     games = read_games(place)
-    if not games:
+    if not any(row["points"] is not None for row in games):
         raise StudyError(f"nothing has been measured in {place.folder}: use the verb measure")
     game = match_config(place).game
     setting = Setting(game.board_size, game.komi)
     results = [_result(row, setting) for row in games if row["points"] is not None]
-    names = {name for result in results for name in (result.black, result.white)}
-    reference = GNUGO if GNUGO in names and game.board_size in GNUGO_RATINGS else RANDOM
-    scale = GNUGO_RATINGS.get(game.board_size, 0.0) if reference == GNUGO else 0.0
-    parents = {name: reference if name != reference else None for name in names}  # two drawn games: all stay finite
-    ratings = fit_ratings(results, parents, {reference: scale})
-    above = ratings.above(reference)
+    measured, names = all_points(place), {name for row in games for name in (row["player"], row["opponent"])}
+    last = {point.seed: name_of(point) for point in measured if point.variant == BASE and point.unit == "seconds"}
+    anchors = {name: 0.0 for name in last.values() if name in names}
+    for reference, elo in ((RANDOM, 0.0), (GNUGO, GNUGO_RATINGS.get(game.board_size, 0.0))):
+        anchors = {reference: elo} if reference in names else anchors
+    zero, nearest = next(iter(anchors)), {name_of(point): last.get(point.seed) for point in measured}
+    # Two drawn games against a fixed player: all stay finite.
+    parents = {name: base if (base := nearest.get(name)) in anchors else zero for name in names - anchors.keys()}
+    above = fit_ratings(results, parents, anchors).above(zero)
     return [
-        Measured(point, Rating(r.elo + scale, r.low + scale, r.high + scale, r.games))
-        for point in all_points(place)
+        Measured(point, Rating(r.elo + anchors[zero], r.low + anchors[zero], r.high + anchors[zero], r.games))
+        for point in measured
         if (r := above.get(name_of(point))) is not None
     ]
 
 
 def summaries(place: Workplace, measured: Sequence[Measured]) -> dict[tuple[str, float], dict[str, Summary]]:
     """(unit, budget) -> variant -> what it reached, as far as it has been measured."""
-    elos: dict[tuple[str, float], dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    found: dict[tuple[str, float], dict[str, dict[int, Rating]]] = defaultdict(lambda: defaultdict(dict))
     for point, rating in measured:
-        elos[point.unit, point.budget][point.variant].append(rating.elo)
+        found[point.unit, point.budget][point.variant][point.seed] = rating
     return {
         budget: {
             name: _summary(by_variant[name], by_variant[BASE]) for name in place.study.variants if by_variant[name]
         }
-        for budget, by_variant in elos.items()
+        for budget, by_variant in found.items()
     }
 
 
@@ -125,13 +138,15 @@ def _result(row: dict[str, Any], setting: Setting) -> Result:
     return Result(black, white, int(points == 1), int(points == 0.5), int(points == 0), setting)
 
 
-def _summary(elos: Sequence[float], base: Sequence[float]) -> Summary:
-    difference = statistics.fmean(elos) - statistics.fmean(base) if base else math.nan
-    if min(len(elos), len(base)) < 2:
-        return Summary(tuple(elos), difference, math.nan)
-    variance = statistics.variance(elos) / len(elos) + statistics.variance(base) / len(base)
-    quantile = float(scipy.stats.t.ppf(0.975, len(elos) + len(base) - 2))
-    return Summary(tuple(elos), difference, quantile * math.sqrt(variance))
+def _summary(ratings: dict[int, Rating], base: Mapping[int, Rating]) -> Summary:
+    differences = [ratings[seed].elo - base[seed].elo for seed in ratings.keys() & base.keys()]
+    if not differences:
+        return Summary(ratings, math.nan, math.nan)
+    mean, seeds = statistics.fmean(differences), len(differences)
+    if seeds < 2:
+        return Summary(ratings, mean, math.nan)
+    quantile = float(scipy.stats.t.ppf(0.975, seeds - 1))
+    return Summary(ratings, mean, quantile * statistics.stdev(differences) / math.sqrt(seeds))
 
 
 def _about(place: Workplace, games: int) -> list[str]:
@@ -144,27 +159,34 @@ def _about(place: Workplace, games: int) -> list[str]:
     ]
 
 
+def _matches(games: Sequence[dict[str, Any]]) -> list[str]:
+    """Who won how many games; with intervals of the games alone."""
+    matches: dict[tuple[str, str], list[tuple[int, float | None]]] = defaultdict(list)
+    for row in games:
+        matches[row["player"], row["opponent"]].append((row["index"], row["points"]))
+    lines = ["## Matches", "", "| network | opponent | result, with its 95 % interval |", "|---|---|---|"]
+    lines += [f"| {player} | {other} | {Score.of(outcomes)} |" for (player, other), outcomes in sorted(matches.items())]
+    return [*lines, ""]
+
+
 def _tables(place: Workplace, measured: Sequence[Measured]) -> list[str]:
     lines = []
     for (unit, budget), found in sorted(summaries(place, measured).items()):
         lines += [
             f"## After {budget:,.0f} {unit}",
             "",
-            "| variant | Elo of each seed | mean | difference from base, 95 % interval over seeds |",
-            "|---|---|---|---|",
+            "| variant | Elo of each seed, 95 % interval of the games | difference from base, 95 % over seeds |",
+            "|---|---|---|",
         ]
         for name, summary in found.items():
-            seeds = ", ".join(f"{elo:+.0f}" for elo in summary.elos)
-            meaning = f"{name}: {place.study.variants[name].meaning}"
-            lines.append(
-                f"| {meaning} | {seeds} | {statistics.fmean(summary.elos):+.0f} | {_interval(name, summary)} |"
-            )
+            seeds = "; ".join(f"{r.elo:+.0f} ({r.low:+.0f} to {r.high:+.0f})" for r in summary.ratings.values())
+            lines.append(f"| {name}: {place.study.variants[name].meaning} | {seeds} | {_interval(name, summary)} |")
         lines.append("")
     return lines
 
 
 def _interval(name: str, summary: Summary) -> str:
-    if name == BASE:
+    if name == BASE or math.isnan(summary.difference):
         return "-"
     if math.isnan(summary.margin):
         return f"{summary.difference:+.0f} (too few seeds for an interval)"

@@ -14,6 +14,20 @@ from typing import Any, Final
 
 BASE: Final = "base"
 
+RANDOM: Final = "random"
+POLICY: Final = "policy"
+GNUGO: Final = "gnugo"
+OWN: Final = "own"
+PEER: Final = "peer"
+OPPONENTS: Final = {
+    RANDOM: "plays at random",
+    POLICY: "the raw policy of the first base run's last network",
+    GNUGO: "GNU Go 3.8 at level 10",
+    OWN: "the first base run's networks, at each of its budgets of seconds",
+    PEER: "the base run of the same seed, when it had used as much",
+}
+"""Whom networks are measured against, and what each name means."""
+
 
 @dataclass(frozen=True)
 class Variant:
@@ -40,8 +54,8 @@ class Study:
         variants: by name; `BASE` is what the others are held against.
         seeds: of each variant.
         simulations: a move of the networks that are measured.
-        games: against each player of the ladder, in pairs.
-        gnugo: whether GNU Go is on the ladder.
+        games: against each opponent, in pairs.
+        opponents: of `OPPONENTS`, whom every network is measured against.
         opening_plies: random plies that open each pair.
     """
 
@@ -53,7 +67,7 @@ class Study:
     seeds: tuple[int, ...] = (0, 1, 2)
     simulations: int = 64
     games: int = 40
-    gnugo: bool = True
+    opponents: tuple[str, ...] = (RANDOM, POLICY, GNUGO, OWN)
     opening_plies: int = 2
 
     def runs(self) -> list[tuple[str, int]]:
@@ -110,9 +124,11 @@ STUDIES: Final[dict[str, Study]] = {
     "ablations": Study(
         flags=("--preset=9x9-cpu",),
         minutes=15,
-        seconds=(300.0, 600.0, 900.0),
-        evaluations=(2_000_000, 5_000_000),
+        seconds=(900.0,),
+        evaluations=(),
         variants=ABLATIONS,
+        games=300,
+        opponents=(PEER,),
     ),
     "half-hour": Study(  # the claim of the preset: how strong it is after half an hour, in three seeds
         flags=("--preset=9x9-cpu",),
@@ -121,6 +137,7 @@ STUDIES: Final[dict[str, Study]] = {
         evaluations=(),
         variants={BASE: Variant("the preset 9x9-cpu")},
         games=100,
+        opponents=(GNUGO,),
     ),
     "curve": Study(
         flags=("--preset=9x9-cpu",),
@@ -159,7 +176,7 @@ STUDIES: Final[dict[str, Study]] = {
         seeds=(0, 1),
         simulations=4,
         games=4,
-        gnugo=False,
+        opponents=(RANDOM, POLICY, OWN, PEER),
     ),
 }
 

@@ -97,7 +97,8 @@ def test_no_port_is_no_dashboard(shown_run, caplog):
 def test_the_pages_of_a_loop_change_while_it_works(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    process = start_loop(tmp_path / "run", "--loop.generations=3", f"--dashboard_port={port}")
+    # More generations than there is time for: the dashboard ends with its loop.
+    process = start_loop(tmp_path / "run", "--loop.generations=1000", f"--dashboard_port={port}")
     try:
         status = f"http://127.0.0.1:{port}/api/status"
         wait_until(lambda: answers(f"http://127.0.0.1:{port}/"), 120)
