@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Runs the benchmarks and compares their ratios with those of `reference.json`; exit code 1 if one got worse.
+"""Runs the benchmarks of speed and memory and compares their ratios with `reference.json`; exit code 1 if one is worse.
 
     python benchmarks/compare.py                          all of them, a quarter of an hour or more
     python benchmarks/compare.py --only=kernels,shards    some

@@ -27,6 +27,7 @@ from minigo.go.coords import vertex_from_move
 from minigo.go.position import Position
 from minigo.go.record import POLICY_SCALE, GameRecord
 from minigo.inference.evaluator import Evaluator
+from minigo.inference.narrowing import Narrowing
 from minigo.search import Search, SearchResult
 
 
@@ -102,6 +103,7 @@ class _Network:
     """A network that some of a pool's games are played with."""
 
     evaluator: Evaluator
+    narrowing: Narrowing
     cache: EvaluationCache | None
     games: int = 0
 
@@ -306,7 +308,7 @@ class GamePool:
         network = self._networks[group]
         leaves = self._search.select_leaves(network.cache, group)
         if leaves.count:
-            self._search.backup(network.evaluator.evaluate(leaves))
+            self._search.backup(network.narrowing.evaluate(leaves))
         return leaves.count
 
     def _start_game(self, row: int) -> None:
@@ -331,7 +333,7 @@ class GamePool:
             if network.evaluator is shard.evaluator:
                 return group
         group = min(set(range(len(self._networks) + 1)) - self._networks.keys())
-        self._networks[group] = _Network(shard.evaluator, shard.cache)
+        self._networks[group] = _Network(shard.evaluator, Narrowing(shard.evaluator), shard.cache)
         return group
 
     def _start_search(self, row: int, game: Game) -> None:

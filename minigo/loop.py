@@ -179,7 +179,7 @@ class Loop:
         games = self._random_games() or config.loop.games_per_generation
         wanted = -(-games // config.selfplay.games_per_shard)
         new = len(set(self._run.shards()) - self._run.training.consumed_shards() - self._run.quarantined().keys())
-        return wanted - new if new < max(1, int(wanted * (1 - config.train.holdout_share))) else 0
+        return wanted - new if new < max(1, round(wanted * (1 - config.train.holdout_share))) else 0
 
     def _random_games(self) -> int:
         """Games of random playouts that the next training learns from: only the first one does."""
@@ -192,10 +192,13 @@ class Loop:
             play_random_games(self._run, WORKER, missing, self._stop, self._random)
             self._count_games(RANDOM_PLAYOUTS, self._random)
             return
+        self._start_selfplay()
+        self._selfplay.wait(self._selfplay.shards + missing, GATHER_SECONDS, self._stop)
+
+    def _start_selfplay(self) -> None:
         if not self._selfplay.has_begun:
             self._counted_at = time.monotonic()
             self._selfplay.start()
-        self._selfplay.wait(self._selfplay.shards + missing, GATHER_SECONDS, self._stop)
 
     @contextlib.contextmanager
     def _lent_threads(self) -> Iterator[None]:
@@ -212,8 +215,9 @@ class Loop:
 
     def _count_selfplay(self) -> None:
         """Puts what was played since the last time into the metrics."""
-        self._count_games(self._champion().network, self._selfplay.progress.since(self._counted))
-        self._counted = self._selfplay.progress.snapshot()
+        now = self._selfplay.progress.snapshot()
+        self._count_games(self._champion().network, now.since(self._counted))
+        self._counted = now
 
     def _count_games(self, network: str, progress: Progress) -> None:
         seconds = time.monotonic() - self._counted_at
@@ -239,6 +243,8 @@ class Loop:
             )
 
     def _train(self) -> None:
+        if not self._random_games():
+            self._start_selfplay()  # a run that is resumed may train first
         self._count_selfplay()
         self._begin("training")
         loop = self._config.loop
@@ -257,6 +263,7 @@ class Loop:
         self._begin("evaluation")
         champion = self._run.champion()
         with self._lent_threads():
+            self._services.load_evaluator(self._run.network_path(candidate))  # before it is promoted and all want it
             verdict = evaluate_candidate(
                 self._run,
                 candidate,
@@ -295,7 +302,7 @@ class Loop:
         self._rating_seconds += took
         if played:
             _log.info("rating games: %d in %s", played, duration(took))
-        elif took >= seconds:
+        if took >= seconds and played < games:  # else those that are short, with the champion as Black, would be all
             self._rating_needs = 2 * seconds
 
     def _show_score(self, score: Score) -> None:

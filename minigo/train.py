@@ -29,7 +29,7 @@ from minigo.heartbeats import Heartbeats
 from minigo.network.network import Network
 from minigo.network.precision import settled_precision
 from minigo.network.trainer import Trainer, learning_rate
-from minigo.run import Run, TrainerState, shard_stem
+from minigo.run import Run, RunError, TrainerState, shard_stem
 from minigo.watch import TrainingWatch
 
 HOLDOUT_EXAMPLES: Final = 2048
@@ -164,6 +164,7 @@ class _Session:
             losses = self._trainer.train(_until(batches, stop, self._beat), progress)
         if stop.is_set():
             return None
+        self._check_finite()
         seconds = time.monotonic() - started
         losses |= self._holdout_losses()
         self._commit(games, positions, len(records), steps, budget_used)
@@ -182,6 +183,17 @@ class _Session:
         )
         self._watch.conclude(self._window, self._trainer.step, self._trainer.measure)
         return name
+
+    def _check_finite(self) -> None:
+        """Raises RunError if training has diverged: such weights would end this run for good once they are stored."""
+        weights = self._trainer.averaged_network().weights
+        broken = [name for name, array in weights.items() if not np.isfinite(array).all()]
+        if broken:
+            raise RunError(
+                f"training diverged by step {self._trainer.step}: weight {broken[0]} must be finite numbers, and is no "
+                "more. Nothing of this training was stored. A new run with a lower --train.learning_rate than "
+                f"{self._config.train.learning_rate:g} may begin with this one's champion (--first_network)"
+            )
 
     def _checked_games(self, path: str) -> list[GameRecord]:
         header, records = read_shard(self._run.read(path))
@@ -248,6 +260,9 @@ class _Session:
         paths = sorted(set(self._run.shards(holdout=True)) - quarantined - self._holdout_paths)
         self._holdout_paths |= set(paths)
         self._holdout.add([record for records in self.read_games(paths).values() for record in records])
+        share = self._config.train.holdout_share  # as old as the window's games, so that losses can be compared
+        expected = round(self._window.num_games * share / (1 - share))
+        self._holdout.keep_newest(max(expected, self._config.selfplay.games_per_shard))
         if self._holdout.num_positions == 0:
             return {}
         config = self._config.train

@@ -13,7 +13,12 @@ PROJECT = ("cc_kernels", "minigo", "ratings", "cluster")
 
 # "name" is that module alone; "name.*" is the package with all below it.
 GO = ("cc_kernels.*", "minigo.go.*", "minigo.config")
-PROTOCOL = ("minigo.inference", "minigo.inference.evaluator", "minigo.inference.parallel")
+PROTOCOL = (
+    "minigo.inference",
+    "minigo.inference.evaluator",
+    "minigo.inference.narrowing",
+    "minigo.inference.parallel",
+)
 SEARCHES = ("minigo.search", "minigo.analysis", "minigo.anytime")
 PLAYERS = (*GO, *PROTOCOL, *SEARCHES, "minigo.players", "minigo.engines.external")
 DATA = (*GO, "minigo.storage", "minigo.patience", "minigo.documents", "minigo.run", "minigo.run.*", "minigo.data.*")

@@ -3,13 +3,16 @@ import dataclasses
 import logging
 import signal
 import subprocess
+import threading
 from pathlib import Path
 
 import pytest
 
+from minigo.commands.learning import LOOP
 from minigo.config import Config, ConfigError, GameConfig, LoopConfig
 from minigo.curriculum import begin, check_may_train, smaller_config, smaller_run
 from minigo.data.shards import RANDOM_PLAYOUTS, read_shard
+from minigo.flags import parse
 from minigo.run import CURRICULUM, Run, RunError
 from minigo.run_copy import copy_run
 from tests.support.loops import check_run, start_loop
@@ -119,6 +122,24 @@ def test_a_run_does_not_begin_before_the_last_generation_of_the_smaller_board(tm
     learn(smaller, 4, "000003")
 
     assert not begin(run, smaller, "loop")
+    assert run.networks() == []
+
+
+def test_a_loop_that_is_stopped_at_its_end_does_not_begin_with_an_older_champion(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, smaller = run_before_its_first_network(tmp_path / "run")
+    stop = threading.Event()
+
+    def stopped_in_the_last_match(worked_on: Run, *_: object) -> str:
+        assert worked_on.url == smaller.url
+        learn(smaller, CONFIG.loop.curriculum_generations + 1, "000000")
+        stop.set()
+        return "stopped"
+
+    monkeypatch.setattr("minigo.loop.run_loop", stopped_in_the_last_match)
+    assert LOOP.run(parse(LOOP, [f"--run={run.url}", "--dashboard_port=0"]), stop) == 0
+
     assert run.networks() == []
 
 

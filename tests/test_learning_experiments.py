@@ -19,6 +19,7 @@ from benchmarks.learning.study import (
     BASE,
     OPPONENTS,
     STUDIES,
+    Measure,
     Study,
     StudyError,
     Variant,
@@ -27,8 +28,10 @@ from benchmarks.learning.study import (
     write_json,
 )
 from minigo.commands.learning import LOOP
-from minigo.config import Config, GameConfig
+from minigo.config import Config, GameConfig, MatchConfig
 from minigo.flags import parse, resolve_config
+from minigo.go.handicap import fixed_handicap
+from minigo.players import RandomPlayer
 from minigo.run import CURRICULUM, Run
 
 TINY = STUDIES["tiny"]
@@ -60,13 +63,20 @@ def config_of(study: Study, variant: str) -> Config:
     return resolve_config(parse(LOOP, study.command_flags(variant, 0)), Config())
 
 
-def made_games(place: Workplace, player: str, opponent: str, won: int, games: int) -> None:
+def made_games(place: Workplace, player: str, opponent: str, won: int, games: int, handicap: int = 0) -> None:
     rows = [
-        {"player": player, "opponent": opponent, "index": i, "points": float(i % games < won), "score_for_black": 1.0}
+        {
+            "player": player,
+            "opponent": opponent,
+            "handicap": handicap,
+            "index": i,
+            "points": float(i % games < won),
+            "score_for_black": 1.0,
+        }
         | {"moves": 9, "end": "passes", "failure": ""}
         for i in range(games)
     ]
-    path = place.folder / "matches" / player / f"{opponent}-00000.parquet"
+    path = place.folder / "matches" / player / f"{opponent}-{handicap}.parquet"
     path.parent.mkdir(parents=True, exist_ok=True)
     pq.write_table(pa.Table.from_pylist(rows, schema=ladder.SCHEMA), path)
 
@@ -84,7 +94,7 @@ def test_every_study_has_a_base_and_budgets_that_its_minutes_reach():
         assert list(study.seconds) == sorted(study.seconds)
         assert study.seconds[-1] == 60 * study.minutes
         assert study.games % 2 == 0
-        assert set(study.opponents) <= set(OPPONENTS)
+        assert {measure.opponent for measure in study.measures} <= set(OPPONENTS)
 
 
 @pytest.mark.parametrize("name", STUDIES)
@@ -165,22 +175,22 @@ def test_an_unfinished_run_is_not_measured_at_its_end(place):
     assert [p.unit for p in runs.points(place, BASE, 0)] == ["evaluations"]
 
 
-def opponents_of(place: Workplace, variant: str, seed: int, unit: str = "seconds") -> list[str]:
-    points = [point for point in runs.points(place, variant, seed) if point.unit == unit]
-    return ladder.opponents(place, points[-1])
+def opponents_of(place: Workplace, variant: str, seed: int, kind: str) -> list[str]:
+    last = [point for point in runs.points(place, variant, seed) if point.unit == "seconds"][-1]
+    return ladder.opponents(place, last, kind)
 
 
 def test_opponents_need_the_base_run_that_they_come_from(place):
     made_run(place, "no-score", 1)
-    with pytest.raises(StudyError, match="seed 0, which has not finished: use the verb run"):
-        opponents_of(place, "no-score", 1)
-    made_run(place, BASE, 0)
-    with pytest.raises(StudyError, match="seed 1, which has not finished"):
-        opponents_of(place, "no-score", 1)
-    made_run(place, BASE, 1)
+    for kind, seed in (("own", 0), ("policy", 0), ("peer", 1)):
+        with pytest.raises(StudyError, match=f"seed {seed}, which has not finished: use the verb run"):
+            opponents_of(place, "no-score", 1, kind)
+    for seed in TINY.seeds:
+        made_run(place, BASE, seed)
 
+    found = {kind: opponents_of(place, "no-score", 1, kind) for kind in ("random", "policy", "own", "peer")}
     own, peer = "base-0-000002", "base-1-000002"
-    assert opponents_of(place, "no-score", 1) == ["random", f"policy:{own}", own, peer]
+    assert found == {"random": ["random"], "policy": [f"policy:{own}"], "own": [own], "peer": [peer]}
 
 
 def test_matches_are_under_strict_rules_from_random_openings(place):
@@ -195,20 +205,43 @@ def test_networks_meet_the_same_opponents_but_for_themselves(place):
     made_run(place, "no-score", 0)
     met = {(part.player, part.opponent) for part in ladder.parts(place)}
 
-    last, first = "base-0-000002", "base-0-000000"  # the first one is measured at its evaluations
-    assert {other for player, other in met if player == last} == {"random"}
-    assert {other for player, other in met if player == first} == {"random", f"policy:{last}", last}
-    assert {other for player, other in met if player == "no-score-0-000002"} == {"random", f"policy:{last}", last}
-    assert opponents_of(place, "no-score", 0, "evaluations") == ["random", f"policy:{last}", last, first]
+    last, first, other = "base-0-000002", "base-0-000000", "no-score-0-000002"  # the first: at its evaluations
+    common = {"random", f"policy:{last}", last}
+    assert {opponent for player, opponent in met if player == last} == {"random"}
+    assert {opponent for player, opponent in met if player == first} == common
+    assert {opponent for player, opponent in met if player == other} == common
+    assert {opponent for player, opponent in met if player == "no-score-0-000000"} == {*common, first}  # its peer
+    assert {player for player, opponent in met if player.startswith("policy:")} == {
+        f"policy:{name}" for name in (last, first, other, "no-score-0-000000")
+    }
 
 
 def test_without_gnugo_a_study_that_needs_it_says_so(place, monkeypatch):
     made_run(place, BASE, 0)
     monkeypatch.setattr(ladder, "gnugo_player", lambda _: None)
-    needy = dataclasses.replace(place, study=dataclasses.replace(TINY, opponents=("gnugo",)))
+    needy = dataclasses.replace(place, study=dataclasses.replace(TINY, measures=(Measure("gnugo"),)))
 
     with pytest.raises(StudyError, match="apt-get install gnugo"):
         ladder.parts(needy)
+
+
+def test_stones_are_given_in_matches_of_their_own(place):
+    made_run(place, BASE, 0)
+    measures = (Measure("random"), Measure("random", handicap=2))
+    giving = dataclasses.replace(place, study=dataclasses.replace(TINY, measures=measures))
+    parts = [part for part in ladder.parts(giving) if part.player == "base-0-000002"]
+    assert [(part.handicap, part.path.name) for part in parts] == [
+        (0, "random-00000.parquet"),
+        (2, "random-giving-2-00000.parquet"),
+    ]
+
+    config = dataclasses.replace(Config(), game=GameConfig(board_size=9), match=MatchConfig(opening_plies=0))
+    games = ladder.play_part(RandomPlayer(0), RandomPlayer(1), parts[1], config, threading.Event())
+
+    stones = fixed_handicap(9, 2)
+    assert len(games) == TINY.games
+    assert all(game.record.moves[[0, 2]].tolist() == stones for game in games)
+    assert all(game.record.white == RandomPlayer(0).name for game in games)
 
 
 def test_a_variant_with_other_flags_needs_another_name(place, monkeypatch):
@@ -225,6 +258,7 @@ def test_a_report_has_differences_with_intervals_over_seeds(place):
         made_run(place, variant, seed)
         for network in ("000000", "000002"):
             made_games(place, f"{variant}-{seed}-{network}", "random", won, 40)
+        made_games(place, f"{variant}-{seed}-000002", "random", 0, 40, handicap=2)  # no game of the ratings
     measured = report.rate(place)
     base, other = (report.summaries(place, measured)["seconds", 600.0][name] for name in (BASE, "no-score"))
     first, second = (other.ratings[seed].elo - base.ratings[seed].elo for seed in TINY.seeds)
@@ -234,6 +268,7 @@ def test_a_report_has_differences_with_intervals_over_seeds(place):
     assert other.margin == pytest.approx(12.706 * abs(first - second) / 2, rel=1e-3)  # t of one degree of freedom
     text = report.write_report(place)
     assert "| base-0-000002 | random | 30 won, 10 lost of 40: Elo +" in text
+    assert "| base-0-000002 | random, given 2 stones | 0 won, 40 lost of 40: Elo -" in text
     assert "## After 600 seconds" in text
     assert "no-score: without score" in text
     assert (place.folder / "curve_seconds.png").read_bytes().startswith(b"\x89PNG")

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
+import contextlib
 import dataclasses
 import json
 import re
+import shutil
 import signal
 import subprocess
 import threading
@@ -15,10 +17,11 @@ import pytest
 from minigo.data.shards import RANDOM_PLAYOUTS, read_shard
 from minigo.gamepool import new_shard, play_random_shard, play_shard
 from minigo.gates import Score, Verdict
+from minigo.inference.evaluator import UniformEvaluator
 from minigo.loop import Loop, Services
 from minigo.run import Run
 from tests.support.loops import check_run, start_loop
-from tests.support.waiting import slack
+from tests.support.waiting import slack, wait_until
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +115,7 @@ def test_the_last_elo_counts_the_last_rating_games(
         return 2
 
     nothing: Any = None
-    services = Services(nothing, nothing, lambda _: ratings, lambda _: "", play_rating_games, lambda _: None)
+    services = Services(lambda _: nothing, nothing, lambda _: ratings, lambda _: "", play_rating_games, lambda _: None)
     refused = Verdict("000003", champion.network, False, "winrate", "it lost", Score())
     monkeypatch.setattr("minigo.loop.RATING_SECONDS", 0.0)
     monkeypatch.setattr("minigo.loop.evaluate_candidate", lambda *_, **__: refused)
@@ -121,6 +124,52 @@ def test_the_last_elo_counts_the_last_rating_games(
     loop._evaluate(refused.candidate)
 
     assert loop.summary().count("Elo +20") == 1
+
+
+def test_rating_games_wait_for_the_time_that_all_of_them_need(
+    finished: tuple[Run, str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = Run.open(finished[0].url)
+    run.config = dataclasses.replace(run.config, loop=dataclasses.replace(run.config.loop, rating_games=2))
+    played = []
+
+    def play_one_in_time(_run: Run, _games: int, stop: threading.Event) -> int:
+        assert wait_until(stop.is_set) is None
+        played.append(1)
+        return 1
+
+    nothing: Any = None
+    services = Services(nothing, nothing, lambda _: {}, lambda _: "", play_one_in_time, lambda _: None)
+    monkeypatch.setattr("minigo.loop.RATING_SECONDS", 0.02)
+    loop = Loop(run, services, threading.Event())
+    wait_until(lambda: (loop._play_rating_games(), played)[1])
+    loop._play_rating_games()  # there is time for as much again only later
+
+    assert loop._rating_needs > 0.03
+    assert played == [1]
+
+
+def test_a_run_that_is_resumed_plays_while_it_trains_first(finished: tuple[Run, str, str], tmp_path: Path) -> None:
+    shutil.copytree(finished[0].url, tmp_path / "run")
+    games_while_training = []
+
+    class SlowTrainer:
+        def publish_first_network(self) -> str:
+            raise AssertionError
+
+        def train(self, *_: object) -> str | None:
+            wait_until(lambda: loop._selfplay.progress.searches > 0)
+            games_while_training.append(loop._selfplay.progress.searches)
+            return None
+
+    services = Services(
+        lambda _: UniformEvaluator(), SlowTrainer(), lambda _: {}, lambda _: "", lambda *_: 0, lambda _: None
+    )
+    loop = Loop(Run.open(str(tmp_path / "run")), services, threading.Event())
+    with contextlib.closing(loop):
+        loop._train()
+
+    assert games_while_training[0] > 0
 
 
 def test_published_shards_are_reproduced_bit_for_bit(finished: tuple[Run, str, str]) -> None:

@@ -18,7 +18,7 @@ from minigo.data.window import trainable_plies
 from minigo.gamepool import new_shard, play_random_shard
 from minigo.network.network import Network, arrays_from_bytes
 from minigo.network.trainer import Trainer
-from minigo.run import Run, StaleError
+from minigo.run import Run, RunError, StaleError
 from minigo.train import RunTrainer, train_worker
 
 CONFIG = Config(
@@ -144,6 +144,38 @@ def test_training_consumes_the_new_games_and_publishes_the_averaged_network(run:
     assert trainer.train(0.0, threading.Event()) == "000002"
     assert infos(run)[2]["parent"] == "000001"
     assert infos(run)[2]["step"] > state.step
+
+
+def test_training_that_diverges_ends_with_advice_and_stores_nothing(run: Run) -> None:
+    class Diverging(FakeTrainer):
+        def averaged_network(self) -> Network:
+            network = super().averaged_network()
+            network.weights["outcome/bias"][1] = np.nan
+            return network
+
+    publish_games(run, 0, 1)
+    with pytest.raises(RunError, match=r"weight outcome/bias must be finite .* lower --train\.learning_rate"):
+        RunTrainer(run, Diverging).train(0.0, threading.Event())
+
+    assert run.networks() == ["000000"]
+    assert run.training.consumed_shards() == set()
+    assert train(run) == "000001"
+
+
+def test_held_out_games_are_as_old_as_those_of_the_window(run: Run) -> None:
+    class Listening(FakeTrainer):
+        def measure(self, batches: Iterable[Any]) -> dict[str, float]:
+            return {"value_loss": float(sum(batch["outcome"].sum() for batch in batches))}
+
+    other = Run.create(f"{run.url}-other", CONFIG)
+    publish_games(run, 7, 8, 9, holdout=True)
+    publish_games(other, 9, holdout=True)  # two per cent of eight games are less than one shard, which is kept
+    for each in (run, other):
+        publish_games(each, 0, 1)
+        RunTrainer(each, Listening).train(0.0, threading.Event())
+
+    rows = [each.telemetry.metrics("train")[0] for each in (run, other)]
+    assert rows[0]["holdout_value_loss"] == rows[1]["holdout_value_loss"]
 
 
 def test_metrics_and_events_tell_the_losses(run: Run) -> None:

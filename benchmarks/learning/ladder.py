@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Measures the networks of a study under strict Tromp-Taylor rules, played out.
 
-The opponents are those that the study names: one fixed ladder for all networks, or for each the base run of its seed.
-Every game is a row of a Parquet file of its part of a match; a part that is there is not played again. Start at
+The matches are those that the study names: against one fixed ladder for all networks, or for each the base run of its
+seed. Every game is a row of a Parquet file of its part of a match; a part that is there is not played again. Start at
 `measure_study`.
 """
 
@@ -27,7 +27,7 @@ from minigo.commands.learning import LOOP
 from minigo.config import Config
 from minigo.flags import parse, resolve_config
 from minigo.inference.evaluator import Evaluator
-from minigo.match import MatchGame, derived_seed, play_games
+from minigo.match import MatchGame, derived_seed, play_games, with_handicap
 from minigo.players import Player, Team, player_from_text
 from minigo.run import Run
 from ratings.anchors import gnugo_player
@@ -41,7 +41,8 @@ SCHEMA: Final = pa.schema(
     [
         ("player", pa.string()),
         ("opponent", pa.string()),
-        ("index", pa.int32()),  # even: the player has Black; 2k and 2k + 1 share an opening
+        ("handicap", pa.int32()),  # stones that the player gave; 0: none
+        ("index", pa.int32()),  # without handicap: the player has Black in even ones; 2k and 2k + 1 share an opening
         ("points", pa.float64()),  # for the player: 1, 0.5 or 0; null where the game failed
         ("score_for_black", pa.float64()),
         ("moves", pa.int32()),
@@ -54,8 +55,9 @@ SCHEMA: Final = pa.schema(
 class Part(NamedTuple):
     """Some games of a match: who plays, and which games."""
 
-    player: str  # see `name_of`
-    opponent: str  # one of `opponents`
+    player: str  # a network as `name_of` names it, behind "policy:" where it does not search
+    opponent: str  # the same, or "random", or "gnugo"
+    handicap: int  # stones that the player gives
     first: int
     games: int
     path: Path
@@ -71,28 +73,28 @@ def all_points(place: Workplace) -> list[Point]:
     return [point for variant, seed in place.study.runs() for point in points(place, variant, seed)]
 
 
-def opponents(place: Workplace, point: Point) -> list[str]:
-    """The names of those that a network meets, without itself: a base run has no peer.
+def opponents(place: Workplace, point: Point, kind: str) -> list[str]:
+    """The names of those that a network meets; a name may be its own.
+
+    Args:
+        place: the study.
+        point: the network.
+        kind: one of `OPPONENTS`.
 
     Raises:
         StudyError: a base run that they come from has not finished, or GNU Go is not installed.
     """
-    found: list[str] = []
-    for kind in place.study.opponents:
-        if kind == RANDOM:
-            found.append(RANDOM)
-        elif kind == GNUGO:
-            _gnugo(place)
-            found.append(GNUGO)
-        elif kind == POLICY:
-            found.append(f"{POLICY}:{name_of(_finished_base(place, place.study.seeds[0])[-1])}")
-        elif kind == OWN:
-            found += [name_of(own) for own in _finished_base(place, place.study.seeds[0])]
-        else:
-            peers = _finished_base(place, point.seed, point.unit)
-            found += [name_of(peer) for peer in peers if peer.budget == point.budget]
-    name = name_of(point)
-    return [other for other in dict.fromkeys(found) if name not in (other, other.removeprefix(f"{POLICY}:"))]
+    if kind == RANDOM:
+        return [RANDOM]
+    if kind == GNUGO:
+        _gnugo(place)
+        return [GNUGO]
+    if kind == POLICY:
+        return [f"{POLICY}:{name_of(_finished_base(place, place.study.seeds[0])[-1])}"]
+    if kind == OWN:
+        return [name_of(own) for own in _finished_base(place, place.study.seeds[0])]
+    peers = _finished_base(place, point.seed, point.unit)
+    return [name_of(peer) for peer in peers if peer.budget == point.budget]
 
 
 def _finished_base(place: Workplace, seed: int, unit: str = "seconds") -> list[Point]:
@@ -137,11 +139,18 @@ def parts(place: Workplace) -> list[Part]:
     """Every part of every match of the study as it stands; networks that are measured at two points play once."""
     games, found = place.study.games, dict[Path, Part]()
     for point in all_points(place):
-        player = name_of(point)
-        for opponent in opponents(place, point):
-            for first in range(0, games, GAMES_PER_PART):
-                path = place.folder / "matches" / player / f"{opponent.replace(':', '-')}-{first:05d}.parquet"
-                found[path] = Part(player, opponent, first, min(GAMES_PER_PART, games - first), path)
+        name = name_of(point)
+        for measure in place.study.measures:
+            player = name if measure.searches else f"{POLICY}:{name}"
+            giving = f"-giving-{measure.handicap}" if measure.handicap else ""
+            for opponent in opponents(place, point, measure.opponent):
+                if name == opponent.removeprefix(f"{POLICY}:"):
+                    continue
+                for first in range(0, games, GAMES_PER_PART):
+                    stem = f"{opponent}{giving}-{first:05d}".replace(":", "-")
+                    path = place.folder / "matches" / player.replace(":", "-") / f"{stem}.parquet"
+                    count = min(GAMES_PER_PART, games - first)
+                    found[path] = Part(player, opponent, measure.handicap, first, count, path)
     return list(found.values())
 
 
@@ -171,10 +180,11 @@ def measure_study(place: Workplace, stop: threading.Event, threads: int = 0) -> 
         sides: list[Player | Team] = []
         try:
             for text in texts:
-                kind = {"game": config.game, "search": config.search, "match": config.match}
+                match = with_handicap(config.match, part.handicap)
+                kind = {"game": config.game, "search": config.search, "match": match}
                 make = functools.partial(player_from_text, text, **kind, load_evaluator=load, stop=stop)
                 sides.append(Team.of(make, ENGINES))
-            games = _play(sides[0], sides[1], part, config, stop)
+            games = play_part(sides[0], sides[1], part, config, stop)
         finally:
             for side in sides:
                 side.close()
@@ -183,7 +193,8 @@ def measure_study(place: Workplace, stop: threading.Event, threads: int = 0) -> 
             with lock:
                 done[0] += 1
                 won = sum(game.points or 0.0 for game in games)
-                told = f"{part.player} against {part.opponent}: {won:g} of {len(games)}"
+                giving = f", giving {part.handicap} stones" if part.handicap else ""
+                told = f"{part.player} against {part.opponent}{giving}: {won:g} of {len(games)}"
                 print(f"part {done[0]} of {len(todo)}: {told}", file=sys.stderr, flush=True)
 
     with ThreadPoolExecutor(threads or len(os.sched_getaffinity(0))) as pool:
@@ -207,14 +218,25 @@ def _loader(config: Config) -> Callable[[str], Evaluator]:
     return evaluator_loader(config)
 
 
-def _play(
+def play_part(
     player: Player | Team, opponent: Player | Team, part: Part, config: Config, stop: threading.Event
 ) -> list[MatchGame]:
+    """The games of a part, in their order; those that were unfinished when it was stopped are missing."""
     games: list[MatchGame] = []
     indices = range(part.first, part.first + part.games)
     # All networks meet an opponent from the same openings.
     seed = derived_seed(config.seed, zlib.crc32(part.opponent.encode()))
-    play_games(player, opponent, indices, config.game, config.match, seed, on_game=games.append, stop=stop)
+    play_games(
+        player,
+        opponent,
+        indices,
+        config.game,
+        config.match,
+        seed,
+        handicap=part.handicap,
+        on_game=games.append,
+        stop=stop,
+    )
     return sorted(games, key=lambda game: game.index)
 
 
@@ -223,6 +245,7 @@ def _store(part: Part, games: Iterable[MatchGame]) -> None:
         {
             "player": part.player,
             "opponent": part.opponent,
+            "handicap": part.handicap,
             "index": game.index,
             "points": game.points,
             "score_for_black": game.record.score_for_black,

@@ -63,7 +63,7 @@ def write_report(place: Workplace) -> str:
 
 
 def rate(place: Workplace) -> list[Measured]:
-    """Every measured network with its Elo.
+    """Every measured network with its Elo, by the games without handicap.
 
     GNU Go has its conventional rating, or chance 0 if GNU Go did not play; where neither did, each seed's last base
     network has 0.
@@ -71,12 +71,12 @@ def rate(place: Workplace) -> list[Measured]:
     Raises:
         StudyError: nothing has been measured.
     """
-    games = read_games(place)
-    if not any(row["points"] is not None for row in games):
+    games = [row for row in read_games(place) if not row["handicap"] and row["points"] is not None]
+    if not games:
         raise StudyError(f"nothing has been measured in {place.folder}: use the verb measure")
     game = match_config(place).game
     setting = Setting(game.board_size, game.komi)
-    results = [_result(row, setting) for row in games if row["points"] is not None]
+    results = [_result(row, setting) for row in games]
     measured, names = all_points(place), {name for row in games for name in (row["player"], row["opponent"])}
     last = {point.seed: name_of(point) for point in measured if point.variant == BASE and point.unit == "seconds"}
     anchors = {name: 0.0 for name in last.values() if name in names}
@@ -161,11 +161,13 @@ def _about(place: Workplace, games: int) -> list[str]:
 
 def _matches(games: Sequence[dict[str, Any]]) -> list[str]:
     """Who won how many games; with intervals of the games alone."""
-    matches: dict[tuple[str, str], list[tuple[int, float | None]]] = defaultdict(list)
+    matches: dict[tuple[str, str, int], list[tuple[int, float | None]]] = defaultdict(list)
     for row in games:
-        matches[row["player"], row["opponent"]].append((row["index"], row["points"]))
+        matches[row["player"], row["opponent"], row["handicap"]].append((row["index"], row["points"]))
     lines = ["## Matches", "", "| network | opponent | result, with its 95 % interval |", "|---|---|---|"]
-    lines += [f"| {player} | {other} | {Score.of(outcomes)} |" for (player, other), outcomes in sorted(matches.items())]
+    for (player, other, handicap), outcomes in sorted(matches.items()):
+        given = f", given {handicap} stones" if handicap else ""
+        lines.append(f"| {player} | {other}{given} | {Score.of(outcomes)} |")
     return [*lines, ""]
 
 

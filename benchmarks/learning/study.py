@@ -30,6 +30,21 @@ OPPONENTS: Final = {
 
 
 @dataclass(frozen=True)
+class Measure:
+    """A match that each network is measured by.
+
+    Attributes:
+        opponent: one of `OPPONENTS`.
+        searches: whether the network searches, or plays its raw policy: one evaluation a move.
+        handicap: stones that it gives.
+    """
+
+    opponent: str
+    searches: bool = True
+    handicap: int = 0
+
+
+@dataclass(frozen=True)
 class Variant:
     """One configuration.
 
@@ -54,8 +69,8 @@ class Study:
         variants: by name; `BASE` is what the others are held against.
         seeds: of each variant.
         simulations: a move of the networks that are measured.
-        games: against each opponent, in pairs.
-        opponents: of `OPPONENTS`, whom every network is measured against.
+        games: of each match, in pairs unless stones are given.
+        measures: the matches of each network.
         opening_plies: random plies that open each pair.
     """
 
@@ -67,7 +82,7 @@ class Study:
     seeds: tuple[int, ...] = (0, 1, 2)
     simulations: int = 64
     games: int = 40
-    opponents: tuple[str, ...] = (RANDOM, POLICY, GNUGO, OWN)
+    measures: tuple[Measure, ...] = (Measure(RANDOM), Measure(POLICY), Measure(GNUGO), Measure(OWN))
     opening_plies: int = 2
 
     def runs(self) -> list[tuple[str, int]]:
@@ -128,7 +143,7 @@ STUDIES: Final[dict[str, Study]] = {
         evaluations=(),
         variants=ABLATIONS,
         games=300,
-        opponents=(PEER,),
+        measures=(Measure(PEER),),
     ),
     "half-hour": Study(  # the claim of the preset: how strong it is after half an hour, in three seeds
         flags=("--preset=9x9-cpu",),
@@ -137,7 +152,16 @@ STUDIES: Final[dict[str, Study]] = {
         evaluations=(),
         variants={BASE: Variant("the preset 9x9-cpu")},
         games=100,
-        opponents=(GNUGO,),
+        measures=(Measure(GNUGO),),
+    ),
+    "hour": Study(  # what an hour is to reach: without search, giving two stones, and how far beyond half an hour
+        flags=("--preset=9x9-cpu",),
+        minutes=60,
+        seconds=(1800.0, 3600.0),
+        evaluations=(),
+        variants={BASE: Variant("the preset 9x9-cpu")},
+        games=100,
+        measures=(Measure(GNUGO), Measure(GNUGO, searches=False), Measure(GNUGO, handicap=2), Measure(OWN)),
     ),
     "curve": Study(
         flags=("--preset=9x9-cpu",),
@@ -176,7 +200,13 @@ STUDIES: Final[dict[str, Study]] = {
         seeds=(0, 1),
         simulations=4,
         games=4,
-        opponents=(RANDOM, POLICY, OWN, PEER),
+        measures=(
+            Measure(RANDOM),
+            Measure(RANDOM, searches=False),
+            Measure(POLICY),
+            Measure(OWN),
+            Measure(PEER),
+        ),
     ),
 }
 

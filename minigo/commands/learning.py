@@ -63,7 +63,7 @@ def _loop(values: FlagValues, stop: Event) -> int:
         size = smaller.config.game.board_size
         logging.info("first on %dx%d, in %s", size, size, smaller.url)
         learned = work(smaller)
-        if not begin(run, smaller, WORKER):
+        if stop.is_set() or not begin(run, smaller, WORKER):
             print(learned)
             return 0
     print(work(run))

@@ -31,12 +31,12 @@ def window_size(positions_seen: int, config: TrainConfig) -> int:
 
 
 def trainable_plies(record: GameRecord, config: TrainConfig) -> NDArray[np.int32]:
-    """[P] the positions of a game to train on: those with a policy target; if there is none, a few by chance.
+    """[P] the positions of a game to train on: those with a policy target; of a game of random play, a few by chance.
 
-    Without targets the result is all there is to learn, and a game has one: many games with few positions each teach
+    Of random play the result is all there is to learn, and a game has one: many games with few positions each teach
     more than few with many. The same game always gives the same positions.
     """
-    if len(record.target_plies):
+    if len(record.target_plies) or record.simulations.any():
         return record.target_plies.astype(np.int32)
     rng = np.random.default_rng(zlib.crc32(record.game_id.encode()))
     count = min(config.untargeted_positions, record.num_moves)
@@ -155,6 +155,10 @@ class Window:
         kept = np.flatnonzero(self.num_positions - self._first_positions <= size)
         self._set(self.games.without_first(int(kept[0]) if len(kept) else max(0, self.num_games - 1)))
         return len(new.plies)
+
+    def keep_newest(self, games: int) -> None:
+        """Drops all but so many games. No stream may be reading."""
+        self._set(self.games.without_first(max(0, self.num_games - games)))
 
     def _set(self, games: Games) -> None:
         self.games = games

@@ -5,6 +5,7 @@ Keras runs on one framework in a process, settled when it is imported. Start at 
 """
 
 import contextlib
+import gc
 import importlib.util
 import logging
 import os
@@ -93,6 +94,7 @@ def start_tensorflow(training_threads: int = 0) -> None:
         config = tf.compat.v1.ConfigProto(use_per_session_threads=True, gpu_options=gpu_options)
         with tf.Graph().as_default(), tf.compat.v1.Session(config=config) as session:
             session.run(tf.constant(0))
+    gc.freeze()  # the framework's own objects, very many, are no garbage: collections need not look at them again
 
 
 def visible_accelerators() -> list[str]:

@@ -96,7 +96,13 @@ def test_targets_are_for_the_player_to_move() -> None:
 
 
 def without_targets(record: GameRecord) -> GameRecord:
-    return dataclasses.replace(record, target_plies=record.target_plies[:0], policy_targets=record.policy_targets[:0])
+    """As if its moves had been random."""
+    return dataclasses.replace(
+        record,
+        target_plies=record.target_plies[:0],
+        policy_targets=record.policy_targets[:0],
+        simulations=np.zeros_like(record.simulations),
+    )
 
 
 def test_games_without_policy_targets_have_weight_zero_in_the_policy() -> None:

@@ -19,8 +19,20 @@ def record(seed: int) -> GameRecord:
 
 
 def without_targets(seed: int) -> GameRecord:
+    """A game of random play."""
+    played = searched_without_targets(seed)
+    return dataclasses.replace(played, simulations=np.zeros_like(played.simulations))
+
+
+def searched_without_targets(seed: int) -> GameRecord:
+    """A game in which no search happened to be a full one."""
     played = record(seed)
-    return dataclasses.replace(played, target_plies=played.target_plies[:0], policy_targets=played.policy_targets[:0])
+    return dataclasses.replace(
+        played,
+        target_plies=played.target_plies[:0],
+        policy_targets=played.policy_targets[:0],
+        simulations=np.full_like(played.simulations, 4),
+    )
 
 
 def test_the_window_grows_as_a_power_law_from_its_minimum() -> None:
@@ -50,6 +62,10 @@ def test_without_targets_a_few_positions_are_trained_on_always_the_same() -> Non
     assert all(plies == sorted(set(plies)) and len(plies) == 3 for plies in few)
     assert {ply for plies in few for ply in plies} == set(range(max(game.num_moves for game in games)))
     assert trainable_plies(games[0], ROOMY).tolist() == list(range(games[0].num_moves))
+
+
+def test_a_searched_game_is_not_taken_for_random_play() -> None:
+    assert trainable_plies(searched_without_targets(1), ROOMY).tolist() == []
 
 
 def test_columns_hold_what_the_records_say() -> None:
@@ -89,6 +105,18 @@ def test_the_oldest_games_leave_and_the_rest_stays_as_it_was(size: int) -> None:
         np.testing.assert_array_equal(getattr(window.games, name), column)
     np.testing.assert_array_equal(window.starts, rest.starts)
     np.testing.assert_array_equal(window.policy_rows[window.games.has_policy], np.arange(len(rest.games.policies)))
+
+
+def test_the_newest_games_can_be_kept_alone() -> None:
+    window, rest = Window(GAME, ROOMY), Window(GAME, ROOMY)
+    window.add([record(seed) for seed in range(5)])
+    rest.add([record(seed) for seed in range(3, 5)])
+
+    window.keep_newest(7)
+    assert window.num_games == 5
+    window.keep_newest(2)
+    for name, column in vars(rest.games).items():
+        np.testing.assert_array_equal(getattr(window.games, name), column)
 
 
 def test_a_game_larger_than_the_window_stays_alone() -> None:
