@@ -11,7 +11,7 @@ from Cython.Build import cythonize
 from setuptools import Extension, setup
 
 DEBUG = os.environ.get("MINIGO_DEBUG_KERNELS") == "1"
-KERNELS = ("board", "scoring", "features", "cache", "playouts", "replay", "tree", "readout")
+KERNELS = ("board", "scoring", "features", "cache", "playouts", "replay", "simulation", "pools", "tree", "readout")
 
 extensions = [
     Extension(

@@ -2,14 +2,15 @@
 """What a tree says to people: each move of the root with its means, their spread and its line, and who owns what.
 
 Every number is for the player to move at the root. The tree is read in one pass over its nodes, when somebody asks; a
-search pays nothing for it. `tree.pxd` says what nodes hold.
+search pays nothing for it. `simulation.pxd` says what nodes hold.
 """
 
 from collections import namedtuple
 
 import numpy as np
 
-from cc_kernels.tree cimport NO_NODE, TERMINAL, GameTree, Node, Rules, SearchTrees, utility_of
+from cc_kernels.simulation cimport NO_NODE, TERMINAL, GameTree, Node, Rules, utility_of
+from cc_kernels.tree cimport SearchTrees
 from cc_kernels.types cimport MAX_MOVES, int8_t, int16_t, int32_t
 
 RootReport = namedtuple("RootReport", "visits value score utility raw_value raw_score priors moves")

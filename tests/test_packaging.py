@@ -13,7 +13,7 @@ KERNEL_NAMES = sorted(entry.name.removesuffix(".pyx") for entry in KERNELS.iterd
 
 
 def test_the_kernels_are_found():
-    assert set(KERNEL_NAMES) >= {"board", "scoring", "features", "playouts", "replay", "tree"}
+    assert set(KERNEL_NAMES) >= {"board", "scoring", "features", "playouts", "replay", "simulation", "tree"}
 
 
 @pytest.mark.parametrize("name", KERNEL_NAMES)
