@@ -188,7 +188,7 @@ class TrainConfig(Section):
     window_growth: float = option(0.4, "slope of the window's growth where it starts", low=0.0, high=10.0)
     untargeted_positions: int = option(
         8,
-        "at most so many positions of a game without policy targets, as random games are, are trained on",
+        "at most so many positions of a random game are trained on",
         low=1,
         is_late=True,
     )

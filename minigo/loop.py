@@ -179,7 +179,7 @@ class Loop:
         games = self._random_games() or config.loop.games_per_generation
         wanted = -(-games // config.selfplay.games_per_shard)
         new = len(set(self._run.shards()) - self._run.training.consumed_shards() - self._run.quarantined().keys())
-        return wanted - new if new < max(1, round(wanted * (1 - config.train.holdout_share))) else 0
+        return wanted - new if new < max(1, int(wanted * (1 - config.train.holdout_share))) else 0
 
     def _random_games(self) -> int:
         """Games of random playouts that the next training learns from: only the first one does."""
@@ -244,7 +244,9 @@ class Loop:
 
     def _train(self) -> None:
         if not self._random_games():
-            self._start_selfplay()  # a run that is resumed may train first
+            # A run that is resumed may train first. What computes fastest is measured before anything else computes.
+            self._services.load_evaluator(self._run.network_path(self._champion().network))
+            self._start_selfplay()
         self._count_selfplay()
         self._begin("training")
         loop = self._config.loop
@@ -289,7 +291,7 @@ class Loop:
         self._generation_started = self.elapsed
 
     def _play_rating_games(self) -> None:
-        """A few, in a small share of the time: where that is not enough for a single one, the next try has twice it."""
+        """A few, in a small share of the time: where that is not enough for all of them, the next try has twice it."""
         seconds = RATING_SHARE * (time.monotonic() - self._started) - self._rating_seconds
         games = self._config.loop.rating_games
         if games == 0 or seconds < self._rating_needs:
@@ -302,7 +304,7 @@ class Loop:
         self._rating_seconds += took
         if played:
             _log.info("rating games: %d in %s", played, duration(took))
-        if took >= seconds and played < games:  # else those that are short, with the champion as Black, would be all
+        if took >= seconds and played < games:  # short games would count more often than others, those as Black, too
             self._rating_needs = 2 * seconds
 
     def _show_score(self, score: Score) -> None:

@@ -159,6 +159,8 @@ class _Session:
             self._window.num_positions,
         )
         rng = np.random.default_rng([self._config.seed, self._trainer.step])
+        if self._window.num_positions == 0:
+            raise RunError("no game has a position to train on: selfplay.full_share must be above 0")
         on_batch = self._watch.begin(records, self._window)
         with ExampleStream(self._window, config, rng, steps, on_batch) as batches:
             losses = self._trainer.train(_until(batches, stop, self._beat), progress)
@@ -257,7 +259,7 @@ class _Session:
     def _holdout_losses(self) -> dict[str, float]:
         """The averaged network's losses on games that were never trained on; none if there are no such games."""
         quarantined = self._run.quarantined().keys()
-        paths = sorted(set(self._run.shards(holdout=True)) - quarantined - self._holdout_paths)
+        paths = sorted(set(self._run.shards(holdout=True)) - quarantined - self._holdout_paths, key=_age)
         self._holdout_paths |= set(paths)
         self._holdout.add([record for records in self.read_games(paths).values() for record in records])
         share = self._config.train.holdout_share  # as old as the window's games, so that losses can be compared
@@ -316,6 +318,11 @@ class _Session:
         folder = self._run.telemetry.tensorboard_folder("train")
         if folder is not None and keras.backend.backend() == "tensorflow":
             _write_events(str(folder), state.step, {k: v for k, v in row.items() if isinstance(v, int | float)})
+
+
+def _age(path: str) -> tuple[str, bool, str]:
+    """Sorts shards from old to new, as far as names tell: by the hour, random games before those of networks."""
+    return path.rpartition("/")[0], not shard_stem(path).startswith(RANDOM_PLAYOUTS), path
 
 
 def _publish_candidate(run: Run) -> str | None:

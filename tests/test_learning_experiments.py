@@ -182,15 +182,15 @@ def opponents_of(place: Workplace, variant: str, seed: int, kind: str) -> list[s
 
 def test_opponents_need_the_base_run_that_they_come_from(place):
     made_run(place, "no-score", 1)
-    for kind, seed in (("own", 0), ("policy", 0), ("peer", 1)):
+    for kind, seed in (("own", 0), ("policy", 0), ("same", 1), ("peer", 1)):
         with pytest.raises(StudyError, match=f"seed {seed}, which has not finished: use the verb run"):
             opponents_of(place, "no-score", 1, kind)
     for seed in TINY.seeds:
         made_run(place, BASE, seed)
 
-    found = {kind: opponents_of(place, "no-score", 1, kind) for kind in ("random", "policy", "own", "peer")}
+    found = {kind: opponents_of(place, "no-score", 1, kind) for kind in ("random", "policy", "own", "same", "peer")}
     own, peer = "base-0-000002", "base-1-000002"
-    assert found == {"random": ["random"], "policy": [f"policy:{own}"], "own": [own], "peer": [peer]}
+    assert found == {"random": ["random"], "policy": [f"policy:{own}"], "own": [own], "same": [peer], "peer": [peer]}
 
 
 def test_matches_are_under_strict_rules_from_random_openings(place):

@@ -19,7 +19,7 @@ from minigo.gamepool import new_shard, play_random_shard
 from minigo.network.network import Network, arrays_from_bytes
 from minigo.network.trainer import Trainer
 from minigo.run import Run, RunError, StaleError
-from minigo.train import RunTrainer, train_worker
+from minigo.train import RunTrainer, _age, train_worker
 
 CONFIG = Config(
     game=GameConfig(board_size=4, komi=1.5),
@@ -176,6 +176,13 @@ def test_held_out_games_are_as_old_as_those_of_the_window(run: Run) -> None:
 
     rows = [each.telemetry.metrics("train")[0] for each in (run, other)]
     assert rows[0]["holdout_value_loss"] == rows[1]["holdout_value_loss"]
+
+
+def test_random_games_are_older_than_those_of_networks_of_the_same_hour() -> None:
+    names = ("2024010100/random-a-000009", "2024010100/000001-a-000010", "2024010101/random-b-000001")
+    paths = [f"holdout/{name}.parquet" for name in names]
+
+    assert sorted([paths[2], paths[1], paths[0]], key=_age) == paths
 
 
 def test_metrics_and_events_tell_the_losses(run: Run) -> None:

@@ -22,7 +22,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmarks.learning.runs import Point, is_finished, points
-from benchmarks.learning.study import BASE, GNUGO, OWN, POLICY, RANDOM, StudyError, Workplace
+from benchmarks.learning.study import BASE, GNUGO, OWN, POLICY, RANDOM, SAME, StudyError, Workplace
 from minigo.commands.learning import LOOP
 from minigo.config import Config
 from minigo.flags import parse, resolve_config
@@ -93,6 +93,8 @@ def opponents(place: Workplace, point: Point, kind: str) -> list[str]:
         return [f"{POLICY}:{name_of(_finished_base(place, place.study.seeds[0])[-1])}"]
     if kind == OWN:
         return [name_of(own) for own in _finished_base(place, place.study.seeds[0])]
+    if kind == SAME:
+        return [name_of(same) for same in _finished_base(place, point.seed)]
     peers = _finished_base(place, point.seed, point.unit)
     return [name_of(peer) for peer in peers if peer.budget == point.budget]
 

@@ -154,7 +154,8 @@ def _about(place: Workplace, games: int) -> list[str]:
     return [
         f"`{' '.join(study.flags)}`, {study.minutes:g} minutes a run, seeds {', '.join(map(str, study.seeds))}.",
         f"{games} games on {game.board_size}x{game.board_size}, komi {game.komi:g}, {game.rules} rules played out, "
-        f"{study.simulations} simulations a move, {study.opening_plies} random plies, both colors.",
+        f"{study.simulations} simulations a move where a network searches, {study.opening_plies} random plies, both "
+        "colors where no stones are given.",
         "",
     ]
 

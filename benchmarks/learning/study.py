@@ -18,12 +18,14 @@ RANDOM: Final = "random"
 POLICY: Final = "policy"
 GNUGO: Final = "gnugo"
 OWN: Final = "own"
+SAME: Final = "same"
 PEER: Final = "peer"
 OPPONENTS: Final = {
     RANDOM: "plays at random",
     POLICY: "the raw policy of the first base run's last network",
     GNUGO: "GNU Go 3.8 at level 10",
     OWN: "the first base run's networks, at each of its budgets of seconds",
+    SAME: "the networks of the base run of the same seed, at each of its budgets of seconds",
     PEER: "the base run of the same seed, when it had used as much",
 }
 """Whom networks are measured against, and what each name means."""
@@ -161,7 +163,7 @@ STUDIES: Final[dict[str, Study]] = {
         evaluations=(),
         variants={BASE: Variant("the preset 9x9-cpu")},
         games=100,
-        measures=(Measure(GNUGO), Measure(GNUGO, searches=False), Measure(GNUGO, handicap=2), Measure(OWN)),
+        measures=(Measure(GNUGO), Measure(GNUGO, searches=False), Measure(GNUGO, handicap=2), Measure(SAME)),
     ),
     "curve": Study(
         flags=("--preset=9x9-cpu",),

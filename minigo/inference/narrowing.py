@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from minigo.inference.evaluator import Evaluation, Evaluator, Leaves
 
-BACKENDS: Final = ("openvino", "tensorflow")
-"""Those that compile a shape in a fraction of a second."""
+BACKENDS: Final = ("openvino",)
+"""Those that compile a shape in a fraction of a second, and for which it was measured that this pays."""
 LEAST_ROWS: Final = 16
 """No batch is made narrower; one of eight rows takes nearly as long."""
 
@@ -49,9 +49,9 @@ class Narrowing:
         narrow = self._evaluator.evaluate(part)
         if width not in self._is_exact:
             whole = self._evaluator.evaluate(leaves)
-            self._is_exact[width] = _are_equal(narrow, whole, leaves.count)
+            self._is_exact[width] = _are_equal(narrow, whole)
             if not self._is_exact[width]:
-                _log.info("%s %s rounds otherwise in %d rows than in %d", self.backend, self.precision, width, rows)
+                _log.debug("%s %s rounds otherwise in %d rows than in %d", self.backend, self.precision, width, rows)
             return whole
         owners = None if narrow.ownership is None else _padded(narrow.ownership, rows)
         policy, value, score_lead = (_padded(array, rows) for array in narrow[:3])
@@ -65,9 +65,10 @@ class Narrowing:
         return rows
 
 
-def _are_equal(narrow: Evaluation, whole: Evaluation, count: int) -> bool:
+def _are_equal(narrow: Evaluation, whole: Evaluation) -> bool:
+    """Whether all rows of the narrow batch are those of the whole one, also those without a position."""
     pairs = zip(narrow, whole, strict=True)
-    return all(a is b or (a is not None and b is not None and np.array_equal(a[:count], b[:count])) for a, b in pairs)
+    return all(a is b or (a is not None and b is not None and np.array_equal(a, b[: len(a)])) for a, b in pairs)
 
 
 def _padded(array: NDArray[np.float32], rows: int) -> NDArray[np.float32]:

@@ -8,7 +8,7 @@ from minigo.inference.narrowing import Narrowing
 
 
 class Counting(HashEvaluator):
-    """Notes how many rows it is given; `rounds` says in how many it is a little off."""
+    """Notes how many rows it is given; `rounds` says in how many its last row is a little off."""
 
     backend = "openvino"
 
@@ -21,7 +21,7 @@ class Counting(HashEvaluator):
         self.widths.append(len(leaves.planes))
         evaluation = super().evaluate(leaves)
         if len(leaves.planes) == self.rounds:
-            return evaluation._replace(value=np.nextafter(evaluation.value, np.float32(2)))
+            evaluation.value[-1] = np.nextafter(evaluation.value[-1], np.float32(2))
         return evaluation
 
 
