@@ -21,11 +21,11 @@ import numpy as np
 
 from minigo.commands.common import evaluator_loader
 from minigo.config import Config
-from minigo.data.shards import RANDOM_PLAYOUTS, read_shard
+from minigo.data.shards import read_shard, shard_age
 from minigo.go.record import GameRecord
 from minigo.inference.quiet import start_framework
 from minigo.match import MatchGame, play_games
-from minigo.run import Run, shard_stem
+from minigo.run import Run
 from ratings.anchors import gnugo_player
 
 BLACK_WINS_BY: Final = {5: 25, 7: 9}
@@ -76,7 +76,7 @@ def main() -> None:
 def selfplay_results(run: Run, count: int) -> dict[str, Any]:
     """Of a run's last self-play games: the median and the quartiles of Black's result, and how they open."""
     records: list[GameRecord] = []
-    for path in sorted(run.shards(), key=_recency, reverse=True):
+    for path in sorted(run.shards(), key=shard_age, reverse=True):
         records += read_shard(run.read(path))[1]
         if len(records) >= count:
             break
@@ -92,12 +92,6 @@ def selfplay_results(run: Run, count: int) -> dict[str, Any]:
         "from_the_empty_board": len(searched),
         "open_in_the_centre": sum(_opens_in_the_centre(record) for record in searched),
     }
-
-
-def _recency(path: str) -> tuple[bool, str]:
-    """Sorts the shards of random play before those of networks, which have numbers."""
-    stem = shard_stem(path)
-    return not stem.startswith(RANDOM_PLAYOUTS), stem
 
 
 def play_as_black(config: Config, network: str, gnugo: str, count: int) -> list[MatchGame]:

@@ -102,7 +102,6 @@ class Shard:
 class _Network:
     """A network that some of a pool's games are played with."""
 
-    evaluator: Evaluator
     narrowing: Narrowing
     cache: EvaluationCache | None
     games: int = 0
@@ -330,10 +329,10 @@ class GamePool:
         if shard.evaluator is None:
             raise ValueError("a pool plays shards of networks; random playouts have none")
         for group, network in self._networks.items():
-            if network.evaluator is shard.evaluator:
+            if network.narrowing.evaluator is shard.evaluator:
                 return group
         group = min(set(range(len(self._networks) + 1)) - self._networks.keys())
-        self._networks[group] = _Network(shard.evaluator, Narrowing(shard.evaluator), shard.cache)
+        self._networks[group] = _Network(Narrowing(shard.evaluator), shard.cache)
         return group
 
     def _start_search(self, row: int, game: Game) -> None:

@@ -22,7 +22,7 @@ import numpy as np
 from minigo import __version__
 from minigo.config import Config
 from minigo.data.examples import Batch, ExampleStream
-from minigo.data.shards import RANDOM_PLAYOUTS, ShardError, ShardHeader, read_shard
+from minigo.data.shards import RANDOM_PLAYOUTS, ShardError, ShardHeader, read_shard, shard_age
 from minigo.data.window import Window, trainable_plies, window_size
 from minigo.go.record import GameRecord
 from minigo.heartbeats import Heartbeats
@@ -150,6 +150,8 @@ class _Session:
         started, config = time.monotonic(), self._config.train
         records = [record for shard in games.values() for record in shard]
         positions = self._window.add(records)
+        if self._window.num_positions == 0:
+            raise RunError("no game has a position to train on: selfplay.full_share must be above 0")
         steps = max(1, round(config.replay_ratio * positions / config.batch_size))
         _log.info(
             "training: %d steps, for %d new positions of %d games; the window has %d positions",
@@ -159,14 +161,11 @@ class _Session:
             self._window.num_positions,
         )
         rng = np.random.default_rng([self._config.seed, self._trainer.step])
-        if self._window.num_positions == 0:
-            raise RunError("no game has a position to train on: selfplay.full_share must be above 0")
         on_batch = self._watch.begin(records, self._window)
         with ExampleStream(self._window, config, rng, steps, on_batch) as batches:
             losses = self._trainer.train(_until(batches, stop, self._beat), progress)
         if stop.is_set():
             return None
-        self._check_finite()
         seconds = time.monotonic() - started
         losses |= self._holdout_losses()
         self._commit(games, positions, len(records), steps, budget_used)
@@ -186,10 +185,9 @@ class _Session:
         self._watch.conclude(self._window, self._trainer.step, self._trainer.measure)
         return name
 
-    def _check_finite(self) -> None:
+    def _check_finite(self, average: Network) -> None:
         """Raises RunError if training has diverged: such weights would end this run for good once they are stored."""
-        weights = self._trainer.averaged_network().weights
-        broken = [name for name, array in weights.items() if not np.isfinite(array).all()]
+        broken = [name for name, array in average.weights.items() if not np.isfinite(array).all()]
         if broken:
             raise RunError(
                 f"training diverged by step {self._trainer.step}: weight {broken[0]} must be finite numbers, and is no "
@@ -259,7 +257,7 @@ class _Session:
     def _holdout_losses(self) -> dict[str, float]:
         """The averaged network's losses on games that were never trained on; none if there are no such games."""
         quarantined = self._run.quarantined().keys()
-        paths = sorted(set(self._run.shards(holdout=True)) - quarantined - self._holdout_paths, key=_age)
+        paths = sorted(set(self._run.shards(holdout=True)) - quarantined - self._holdout_paths, key=shard_age)
         self._holdout_paths |= set(paths)
         self._holdout.add([record for records in self.read_games(paths).values() for record in records])
         share = self._config.train.holdout_share  # as old as the window's games, so that losses can be compared
@@ -284,6 +282,7 @@ class _Session:
             seconds=max(self._state.seconds, seconds),
         )
         average = self._trainer.averaged_network()
+        self._check_finite(average)
         files = {
             **self._trainer.checkpoint(),
             _AVERAGE: average.to_bytes(),
@@ -318,11 +317,6 @@ class _Session:
         folder = self._run.telemetry.tensorboard_folder("train")
         if folder is not None and keras.backend.backend() == "tensorflow":
             _write_events(str(folder), state.step, {k: v for k, v in row.items() if isinstance(v, int | float)})
-
-
-def _age(path: str) -> tuple[str, bool, str]:
-    """Sorts shards from old to new, as far as names tell: by the hour, random games before those of networks."""
-    return path.rpartition("/")[0], not shard_stem(path).startswith(RANDOM_PLAYOUTS), path
 
 
 def _publish_candidate(run: Run) -> str | None:

@@ -122,7 +122,7 @@ def test_preset_help_names_and_explains_each():
 
     for name in flags.preset_names():
         assert f"  {name} " in text
-    assert all(line.endswith((".", ":", ")")) for line in text.splitlines())  # whole sentences
+    assert all(line.endswith((".", ":")) for line in text.splitlines())  # whole sentences
     assert "four minutes" in text
 
 

@@ -19,7 +19,7 @@ from minigo.gamepool import new_shard, play_random_shard
 from minigo.network.network import Network, arrays_from_bytes
 from minigo.network.trainer import Trainer
 from minigo.run import Run, RunError, StaleError
-from minigo.train import RunTrainer, _age, train_worker
+from minigo.train import RunTrainer, train_worker
 
 CONFIG = Config(
     game=GameConfig(board_size=4, komi=1.5),
@@ -178,11 +178,15 @@ def test_held_out_games_are_as_old_as_those_of_the_window(run: Run) -> None:
     assert rows[0]["holdout_value_loss"] == rows[1]["holdout_value_loss"]
 
 
-def test_random_games_are_older_than_those_of_networks_of_the_same_hour() -> None:
-    names = ("2024010100/random-a-000009", "2024010100/000001-a-000010", "2024010101/random-b-000001")
-    paths = [f"holdout/{name}.parquet" for name in names]
+def test_games_without_a_position_to_train_on_are_an_error(run: Run) -> None:
+    shard = new_shard(CONFIG, RANDOM_PLAYOUTS, "", None, "tester", 0)
+    records = play_random_shard(CONFIG, shard)
+    searched = [dataclasses.replace(record, simulations=record.simulations + 4) for record in records]
+    name = run.shard_name(RANDOM_PLAYOUTS, "tester", 0, "2024010100")
+    run.publish_shard(name, write_shard(shard.header, searched), holdout=False)
 
-    assert sorted([paths[2], paths[1], paths[0]], key=_age) == paths
+    with pytest.raises(RunError, match="full_share must be above 0"):
+        train(run)
 
 
 def test_metrics_and_events_tell_the_losses(run: Run) -> None:

@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from minigo.go.record import GameRecord, RecordError
+from minigo.run import shard_stem
 
 FORMAT_VERSION: Final = 1
 RANDOM_PLAYOUTS: Final = "random"  # the "network" of shards whose games are uniform random playouts
@@ -169,3 +170,9 @@ def _check(header: ShardHeader, records: list[GameRecord]) -> None:
         if mine != theirs:
             raise ShardError(f"game {record.game_id} must have board size and rules {theirs}, got {mine}")
         record.check()
+
+
+def shard_age(path: str) -> tuple[bool, str]:
+    """Sorts paths of shards from old to new: those of random play before those of networks, which have numbers."""
+    stem = shard_stem(path)
+    return not stem.startswith(RANDOM_PLAYOUTS), stem

@@ -2,8 +2,8 @@
 """`Narrowing`: an evaluator that computes a batch of which little is filled in fewer rows.
 
 A batch has one shape, so that a network is compiled once, and what does not fill it is computed for nothing. Where a
-new network takes over, the last games of the old one have batches of their own, and those were a tenth to a fifth of
-self-play (docs/results/speed.md).
+new network takes over, the last games of the old one have batches of their own, and a seventh of all rows
+were computed for nothing (docs/results/speed.md).
 """
 
 import logging
@@ -17,7 +17,7 @@ from minigo.inference.evaluator import Evaluation, Evaluator, Leaves
 BACKENDS: Final = ("openvino",)
 """Those that compile a shape in a fraction of a second, and for which it was measured that this pays."""
 LEAST_ROWS: Final = 16
-"""No batch is made narrower; one of eight rows takes nearly as long."""
+"""No batch is made narrower: in one of eight rows, each costs nearly twice what it costs in one of 64."""
 
 _log = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ class Narrowing:
         self.name = evaluator.name
         self.backend = evaluator.backend
         self.precision = evaluator.precision
-        self._evaluator = evaluator
+        self.evaluator = evaluator
         self._is_exact: dict[int, bool] = {}  # by width
 
     def evaluate(self, leaves: Leaves) -> Evaluation:
@@ -44,11 +44,11 @@ class Narrowing:
         rows = len(leaves.planes)
         width = self._width(leaves.count, rows)
         if width == rows or not self._is_exact.get(width, True):
-            return self._evaluator.evaluate(leaves)
+            return self.evaluator.evaluate(leaves)
         part = Leaves(leaves.planes[:width], leaves.scalars[:width], leaves.keys[:width], leaves.count)
-        narrow = self._evaluator.evaluate(part)
+        narrow = self.evaluator.evaluate(part)
         if width not in self._is_exact:
-            whole = self._evaluator.evaluate(leaves)
+            whole = self.evaluator.evaluate(leaves)
             self._is_exact[width] = _are_equal(narrow, whole)
             if not self._is_exact[width]:
                 _log.debug("%s %s rounds otherwise in %d rows than in %d", self.backend, self.precision, width, rows)

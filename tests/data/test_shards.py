@@ -179,3 +179,10 @@ def test_a_torn_shard_is_refused_and_a_flipped_bit_changes_no_game(tries):
         except ShardError:
             continue
         assert (head, records) == (header(), RECORDS)  # the bit was in what nobody reads
+
+
+def test_shards_of_random_play_are_the_oldest():
+    names = ("random-a-000009", "random-b-000001", "000001-a-000010", "000002-a-000003")
+    paths = [f"holdout/2024010100/{name}.parquet" for name in names]
+
+    assert sorted([paths[2], paths[3], paths[1], paths[0]], key=shards.shard_age) == paths
