@@ -19,15 +19,7 @@ from minigo.go.coords import move_from_vertex, vertex_from_move
 from minigo.go.position import Position
 from minigo.inference.evaluator import HashEvaluator
 from tests.support.thinking import FakeTime, LibertyEvaluator, PatientEvaluator, SlowEvaluator, analysis_of
-from tests.support.thinking_bench import STEP, Bench, clock_of, empty, shown
-
-CAPTURE = """
-    . . . . .
-    . . X . .
-    . X O X .
-    . . . . .
-    . . . . .
-"""
+from tests.support.thinking_bench import CAPTURE, STEP, Bench, clock_of, empty, shown
 
 
 def test_without_a_clock_a_move_takes_the_configured_visits():

@@ -17,15 +17,7 @@ from minigo.go.position import Position
 from minigo.inference.evaluator import HashEvaluator
 from tests.support.area_evaluator import AreaEvaluator
 from tests.support.thinking import LibertyEvaluator
-from tests.support.thinking_bench import Bench, empty, shown
-
-CAPTURE = """
-    . . . . .
-    . . X . .
-    . X O X .
-    . . . . .
-    . . . . .
-"""
+from tests.support.thinking_bench import CAPTURE, Bench, empty, shown
 
 
 def test_a_decided_game_is_passed_and_cleaned_up_only_when_asked():

@@ -16,6 +16,14 @@ from tests.support.thinking import FakeTime, SlowEvaluator
 
 STEP = 0.01  # seconds of a batch
 
+CAPTURE = """
+    . . . . .
+    . . X . .
+    . X O X .
+    . . . . .
+    . . . . .
+"""
+
 
 class Bench:
     """An engine whose every batch takes STEP seconds of a fake time."""
