@@ -62,8 +62,9 @@ RootResult = namedtuple(
 RootResult.__doc__ = """What a search found, for the player to move at the root.
 
 move: the move to play. visits: [A] int32. policy_target: [A] float32, the improved policy (completed Q for Gumbel,
-visit shares for PUCT). move_values: [A] float32, mean utility of each move, NaN where unvisited. value: in [-1, 1].
-score_lead: in points. simulations: made so far. principal_variation: most visited line of moves.
+visit shares for PUCT). move_values: [A] float32, mean utility of each move, NaN where unvisited. value: in [-1, 1], what
+the policy target expects of the moves it knows. score_lead: the same in points. simulations: made so far.
+principal_variation: most visited line of moves.
 """
 
 
@@ -718,16 +719,17 @@ cdef class SearchTrees:
                 total += tree.nodes[child].visits
             child = tree.nodes[child].next_sibling
         if self.rules.gumbel:
-            move, target = gumbel_result(&self.rules, tree)
+            move, target, value, score = gumbel_result(&self.rules, tree, total)
         else:
             move, target = puct_result(tree, visits, total)
+            value, score = root.value_sum / root.visits, root.score_sum / root.visits
         return RootResult(
             move,
             visits,
             target,
             values,
-            root.value_sum / root.visits,
-            root.score_sum / root.visits,
+            value,
+            score,
             total,
             principal_variation(tree, move),
         )
@@ -753,11 +755,12 @@ cdef bint all_finite(const float* numbers, long long count) noexcept nogil:
     return found == 0
 
 
-cdef object gumbel_result(const Rules* rules, const GameTree* tree):
-    """The move to play and the [A] float32 policy target."""
+cdef tuple gumbel_result(const Rules* rules, const GameTree* tree, int total):
+    """The move to play, the [A] float32 policy target, and the value and score lead that this policy expects."""
     cdef const Node* root = &tree.nodes[0]
+    cdef const Node* child
     cdef double[MAX_MOVES] scores
-    cdef double largest = -INFINITY, total = 0
+    cdef double largest = -INFINITY, weights = 0, known = 0, value = 0, score = 0
     cdef int i, most = 0, edge
     target = np.zeros(tree.root.num_points + 1, np.float32)
     cdef float[::1] view = target
@@ -765,15 +768,25 @@ cdef object gumbel_result(const Rules* rules, const GameTree* tree):
     for i in range(root.num_edges):
         scores[i] += tree.logits[i]
         largest = max(largest, scores[i])
-        if tree.root_children[i] != NO_NODE:
-            most = max(most, tree.nodes[tree.root_children[i]].visits)
     for i in range(root.num_edges):
         scores[i] = exp(scores[i] - largest)
-        total += scores[i]
+        weights += scores[i]
+        if tree.root_children[i] == NO_NODE:
+            continue
+        child = &tree.nodes[tree.root_children[i]]
+        most = max(most, child.visits)
+        if child.visits > 0:
+            known += scores[i]
+            value -= scores[i] * child.value_sum / child.visits
+            score -= scores[i] * child.score_sum / child.visits
     for i in range(root.num_edges):
-        view[tree.edge_moves[root.edges + i]] = scores[i] / total
+        view[tree.edge_moves[root.edges + i]] = scores[i] / weights
     edge = best_edge(rules, tree, most)
-    return tree.edge_moves[root.edges + edge], target
+    if known == 0:
+        return tree.edge_moves[root.edges + edge], target, root.value, root.score
+    value = (root.value + total * value / known) / (total + 1)
+    score = (root.score + total * score / known) / (total + 1)
+    return tree.edge_moves[root.edges + edge], target, value, score
 
 
 cdef object puct_result(const GameTree* tree, visits, int total):

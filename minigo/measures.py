@@ -5,8 +5,8 @@ Every figure is a count over the seconds it took, after a warm-up. Machines are 
 measured in turns (`interleaved`). `minigo.benchmark` puts the figures together.
 """
 
+import copy
 import dataclasses
-import itertools
 import statistics
 import threading
 import time
@@ -145,13 +145,19 @@ class SelfPlay:
         config: what is played; `machine` says in which batches.
         evaluator: of the network that plays.
         threads: that play.
+        games_per_network: after so many, the network takes over from itself, as a new one would: its games are
+            batched apart from those that are still being played. None: never.
     """
 
-    def __init__(self, config: Config, evaluator: Evaluator, threads: int) -> None:
+    def __init__(
+        self, config: Config, evaluator: Evaluator, threads: int, games_per_network: int | None = None
+    ) -> None:
         self._config = config
         self._evaluator = evaluator
+        self._shards_per_network = games_per_network and max(1, games_per_network // config.selfplay.games_per_shard)
         self._cache = new_cache(config)
-        self._numbers = itertools.count()
+        self._started_shards = 0
+        self._lock = threading.Lock()  # of that count, and of which evaluator is the network's now
         self._threads = threads
         self._stop = threading.Event()
         self._deadline = 0.0
@@ -192,8 +198,13 @@ class SelfPlay:
         return self._cache.hits if self._cache is not None else 0
 
     def _next_shard(self) -> Shard:
-        number = next(self._numbers)
-        return new_shard(self._config, "benchmark", "", self._evaluator, "benchmark", number, self._cache)
+        with self._lock:
+            number = self._started_shards
+            self._started_shards += 1
+            if self._shards_per_network and number % self._shards_per_network == 0:
+                self._evaluator = copy.copy(self._evaluator)  # pools tell networks apart by their evaluators
+            evaluator = self._evaluator
+        return new_shard(self._config, "benchmark", "", evaluator, "benchmark", number, self._cache)
 
     def _work(self, thread: int) -> None:
         def may_go_on() -> bool:

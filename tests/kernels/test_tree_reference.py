@@ -75,8 +75,7 @@ def assert_same_result(trees: SearchTrees, game: int, search: ReferenceSearch) -
     assert result.visits.tolist() == [visits.get(move, 0) for move in range(num_moves)]
     np.testing.assert_allclose(result.policy_target, [target.get(m, 0.0) for m in range(num_moves)], atol=1e-6)
     np.testing.assert_allclose(result.move_values, [q.get(m, np.nan) for m in range(num_moves)], atol=1e-6)
-    assert result.value == pytest.approx(root.value_sum / root.visits)
-    assert result.score_lead == pytest.approx(root.score_sum / root.visits)
+    assert (result.value, result.score_lead) == pytest.approx(search.value_and_score(), abs=1e-6)
     assert result.simulations == root.visits - 1
 
 

@@ -7,6 +7,7 @@ import queue
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, BinaryIO
@@ -36,6 +37,20 @@ class OwningEvaluator(AreaEvaluator):
             leaves.planes[..., PLANE_NAMES.index(name)].astype(np.float32) for name in ("own stone", "opponent's stone")
         )
         return super().evaluate(leaves)._replace(ownership=own - other)
+
+
+class CountingEvaluator(OwningEvaluator):
+    """Remembers how many positions each batch held, and waits before each for a while."""
+
+    def __init__(self, seconds: float = 0.0) -> None:
+        self.counts: list[int] = []
+        self.seconds = seconds
+
+    def evaluate(self, leaves: Leaves) -> Evaluation:
+        """Waits, and judges by the difference in area."""
+        time.sleep(self.seconds)
+        self.counts.append(leaves.count)
+        return super().evaluate(leaves)
 
 
 class Client:

@@ -296,6 +296,18 @@ class ReferenceSearch:
         weights = {move: math.exp(logit - largest) for move, logit in logits.items()}
         return {move: weight / sum(weights.values()) for move, weight in weights.items()}
 
+    def value_and_score(self) -> tuple[float, float]:
+        """The root's: what a Gumbel root's policy target expects of the moves it knows, or PUCT's means."""
+        root, visited = self.root, self.evaluated_children()
+        if not self.settings.gumbel or not visited:
+            return root.value_sum / root.visits, root.score_sum / root.visits
+        target, own = self.policy_target(), root.own
+        assert own is not None
+        known, count = sum(target[move] for move in visited), root.visits - 1
+        value = sum(target[move] * -child.value_sum / child.visits for move, child in visited.items()) / known
+        score = sum(target[move] * -child.score_sum / child.visits for move, child in visited.items()) / known
+        return (own.value + count * value) / (count + 1), (own.score + count * score) / (count + 1)
+
 
 def visits_by_sequential_halving(num_considered: int, simulations: int) -> list[int]:
     """For each simulation, how many visits the move it takes has so far (Danihelka 2022, Appendix; mctx)."""
