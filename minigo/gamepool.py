@@ -11,7 +11,7 @@ import threading
 import zlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,10 @@ from minigo.go.record import POLICY_SCALE, GameRecord
 from minigo.inference.evaluator import Evaluator
 from minigo.inference.narrowing import Narrowing
 from minigo.search import Search, SearchResult
+
+DECIDED_VALUE: Final = 0.9
+DECIDED_MOVES: Final = 3
+"""A game is decided when so many searches in a row gave one side at least that value."""
 
 
 @dataclass
@@ -174,8 +178,17 @@ class Game:
     def next_simulations(self) -> int:
         """Decides how the next move is searched: a full search now and then, a fast one otherwise."""
         selfplay = self.config.selfplay
-        self.is_full = self.random.random() < selfplay.full_share
+        share = selfplay.full_share * (selfplay.decided_share if self._is_decided() else 1.0)
+        self.is_full = self.random.random() < share
         return selfplay.num_simulations if self.is_full else selfplay.fast_simulations
+
+    def _is_decided(self) -> bool:
+        """Whether the last searches were sure of one winner."""
+        last = self._values[-DECIDED_MOVES:]
+        if len(last) < DECIDED_MOVES:
+            return False
+        values = [value * (-1) ** move for move, value in enumerate(last)]  # for the player of the first of them
+        return min(values) > DECIDED_VALUE or max(values) < -DECIDED_VALUE
 
     def play(self, result: SearchResult) -> bool:
         """Records a search and plays its move; whether the game is over."""
