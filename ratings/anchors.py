@@ -19,13 +19,17 @@ GNUGO_RATINGS: Final = {9: 1800.0}
 
 
 def gnugo_player(game: GameConfig) -> str | None:
-    """GNU Go at its usual level under these rules, as a PLAYER of the command line; None where it is not installed."""
+    """GNU Go at its usual level under these rules, as a PLAYER of the command line; None where it is not installed.
+
+    It takes dead stones off before it passes: games are counted as the board stands.
+    """
     program = GNUGO if shutil.which(GNUGO) else shutil.which(GNUGO, path="/usr/games")  # a bare name moves with the run
     if program is None:
         return None
     rules = rules_named(game.rules)
     ko = {KO_POSITIONAL: ["--positional-superko"], KO_SITUATIONAL: ["--situational-superko"]}
-    words = [program, "--mode", "gtp", "--level", str(GNUGO_LEVEL), "--chinese-rules", *ko.get(rules.ko_rule, [])]
+    words = [program, "--mode", "gtp", "--level", str(GNUGO_LEVEL), "--chinese-rules", "--capture-all-dead"]
+    words += ko.get(rules.ko_rule, [])
     return f"gtp:{shlex.join([*words, '--allow-suicide' if rules.suicide else '--forbid-suicide'])}"
 
 

@@ -233,21 +233,20 @@ class ChampionAgainstGnuGo:
         champion = run.champion()
         if self._is_over or champion is None:
             return 0
-        command = gnugo_player(run.config.game)
-        if command is None:
-            self._end("it is not installed (Debian: apt-get install gnugo)")
-            return 0
         try:
-            with (
-                open_book(run) as book,
-                RatingGames(
-                    run, book, {GNUGO: command}, self._load_evaluator, stop=stop, networks=[champion.network]
-                ) as rating_games,
-            ):
-                finished = rating_games.play(games)
-                if rating_games.outside_players == ():
-                    self._end("it does not play here")
-                return finished
+            with open_book(run) as book:
+                command = book.outside_players().get(GNUGO) or gnugo_player(run.config.game)  # as it has played before
+                if command is None:
+                    self._end("it is not installed (Debian: apt-get install gnugo)")
+                    return 0
+                players, networks = {GNUGO: command}, [champion.network]
+                with RatingGames(
+                    run, book, players, self._load_evaluator, stop=stop, networks=networks
+                ) as rating_games:
+                    finished = rating_games.play(games)
+                    if rating_games.outside_players == ():
+                        self._end("it does not play here")
+                    return finished
         except (RunError, PlayerError, sqlite3.Error, OSError) as error:
             self._end(str(error))
             return 0

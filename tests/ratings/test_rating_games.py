@@ -148,6 +148,17 @@ def test_the_champion_meets_gnugo(run, caplog):
     assert spec["opponent_player"] == gnugo_player(CONFIG.game)
 
 
+def test_gnugo_goes_on_as_it_has_played_before(run, monkeypatch):
+    first, later = "random", "gtp:/no/such/engine"
+    commands = iter([first, later])
+    monkeypatch.setattr("ratings.rating_games.gnugo_player", lambda _: next(commands))
+
+    assert ChampionAgainstGnuGo(load_evaluator).play(run, 2, threading.Event()) == 2
+    assert ChampionAgainstGnuGo(load_evaluator).play(run, 2, threading.Event()) == 2
+
+    assert {run.matches.spec(match)["opponent_player"] for match in run.matches.names()} == {first}
+
+
 def test_where_gnugo_is_missing_it_is_said_once_and_nothing_else_happens(run, caplog, monkeypatch):
     caplog.set_level(logging.INFO)
     monkeypatch.setattr("ratings.rating_games.gnugo_player", lambda _: None)
