@@ -187,7 +187,7 @@ class Game:
         last = self._values[-DECIDED_MOVES:]
         if len(last) < DECIDED_MOVES:
             return False
-        values = [value * (-1) ** move for move, value in enumerate(last)]  # for the player of the first of them
+        values = [-value if ply % 2 else value for ply, value in enumerate(last)]  # all for one player
         return min(values) > DECIDED_VALUE or max(values) < -DECIDED_VALUE
 
     def play(self, result: SearchResult) -> bool:

@@ -179,7 +179,7 @@ class Loop:
         games = self._random_games() or config.loop.games_per_generation
         wanted = -(-games // config.selfplay.games_per_shard)
         new = len(set(self._run.shards()) - self._run.training.consumed_shards() - self._run.quarantined().keys())
-        return wanted - new if new < max(1, int(wanted * (1 - config.train.holdout_share))) else 0
+        return wanted - new if new < max(1, round(wanted * (1 - config.train.holdout_share))) else 0
 
     def _random_games(self) -> int:
         """Games of random playouts that the next training learns from: only the first one does."""
