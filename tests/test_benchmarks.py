@@ -3,8 +3,11 @@
 
 import importlib
 import json
+import os
+import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +15,8 @@ import pytest
 
 from minigo.config import Config, GameConfig, SelfPlayConfig
 from minigo.data.shards import RANDOM_PLAYOUTS, write_shard
-from minigo.gamepool import new_shard, play_random_shard
+from minigo.gamepool import new_shard, play_random_shard, play_shard
+from minigo.inference.evaluator import HashEvaluator
 from minigo.match import MatchGame
 from minigo.run import Run
 
@@ -29,6 +33,7 @@ SCRIPTS = {
     "analysis": (*SMALL, "--board_size=5", "--rows=8", "--visits=10"),
 }
 QUICK = ("kernels",)
+GNUGO = shutil.which("gnugo", path=os.environ["PATH"] + ":/usr/games")
 
 
 @pytest.fixture
@@ -39,7 +44,8 @@ def compare(monkeypatch):
 
 def test_every_script_is_run_here_and_by_the_comparison(compare):
     others = {"compare", "measure"}
-    others |= {"perfect_play"}  # a run against what is known of small boards
+    others |= {"perfect_play", "root_targets"}  # of a run's own games and network
+    others |= {"second_count"}  # of games that were played
     others |= {"precision_match", "gnugo_clocks"}  # matches take hours, and have other results than a ratio
     others |= {"gate_errors", "ratings_coverage", "ratings_pairing"}  # simulations: no machine changes what they find
     others |= {"dashboard_speed", "dashboard_viewers", "dashboard_pictures"}  # of the pages, in seconds
@@ -158,3 +164,44 @@ def test_a_run_is_held_against_perfect_play_by_its_latest_games(monkeypatch, tmp
     assert (results["games"], results["failed"], results["different"]) == (4, 0, 4)
     assert results["won_by_as_much_as_perfect_play"] == sum(point >= 25 for point in points)
     assert results["open_in_the_centre"] == sum(int(record.moves[0]) == 12 for record in latest)
+
+
+def test_root_targets_are_judged_by_a_long_search_and_by_the_results(monkeypatch, tmp_path):
+    monkeypatch.syspath_prepend(str(FOLDER))
+    root_targets = importlib.import_module("root_targets")
+    config = Config(
+        game=GameConfig(board_size=4, komi=1.5),
+        selfplay=SelfPlayConfig(num_simulations=8, full_share=0.5, games_per_shard=6),
+    )
+    run = Run.create(str(tmp_path / "run"), config)
+    shard = new_shard(config, "000001", "", HashEvaluator(1), "worker", 1)
+    run.publish_shard(run.shard_name("000001", "worker", 1), write_shard(shard.header, play_shard(config, shard)))
+
+    cases = root_targets.drawn_cases(run, 6, 10)
+    worth = root_targets.move_worth(config.search, HashEvaluator(1), [case.board for case in cases], 200)
+    few, many = (
+        root_targets.judged(
+            replace(config.search, num_simulations=n, considered_moves=17), HashEvaluator(1), cases, worth, 2
+        )
+        for n in (4, 200)
+    )
+
+    assert len(cases) == 10
+    assert {case.result for case in cases} == {-1.0, 1.0}
+    assert 0 <= many["target_regret"] < few["target_regret"]
+    assert 0 <= many["move_regret"] < few["move_regret"]
+    assert few["network_alone_bias"] == pytest.approx(many["network_alone_bias"])
+    assert few["network_alone_error"] == pytest.approx(many["network_alone_error"])
+
+
+@pytest.mark.skipif(GNUGO is None, reason="GNU Go is not installed")
+def test_a_second_count_takes_dead_stones_off(monkeypatch, tmp_path):
+    monkeypatch.syspath_prepend(str(FOLDER))
+    second_count = importlib.import_module("second_count")
+    stones = "AB[ac][bc][cc][dc][ec][ad][bd][dd][ed]AW[ea][ca]"  # Black has all but two dead stones
+    (tmp_path / "left.sgf").write_text(f"(;FF[4]GM[1]SZ[5]KM[20]RE[W+7]{stones};B[];W[])", encoding="utf-8")
+
+    count = second_count.counted(GNUGO, tmp_path / "left.sgf")
+
+    assert (count.recorded, count.counted) == ("W", "B")
+    assert second_count.summary([count, count._replace(recorded="B")]) == {"games": 2, "agree": 1}
