@@ -155,13 +155,6 @@ class SelfPlayConfig(Section):
     full_share: float = option(
         0.3, "share of moves that get a full search (playout cap randomization)", low=0.0, high=1.0
     )
-    decided_share: float = option(
-        1.0,
-        "share of the full searches that are still made once one side's value was beyond 0.9 for three moves",
-        low=0.0,
-        high=1.0,
-        is_late=True,
-    )
     random_plies: int = option(4, "at most this many uniformly random legal plies open a game", low=0, high=100)
     random_share: float = option(0.5, "share of games opened with random plies", low=0.0, high=1.0)
     komi_spread: float = option(0.0, "standard deviation of komi around the game's, in points", low=0.0, high=50.0)

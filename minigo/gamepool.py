@@ -11,7 +11,7 @@ import threading
 import zlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,10 +29,6 @@ from minigo.go.record import POLICY_SCALE, GameRecord
 from minigo.inference.evaluator import Evaluator
 from minigo.inference.narrowing import Narrowing
 from minigo.search import Search, SearchResult
-
-DECIDED_VALUE: Final = 0.9
-DECIDED_MOVES: Final = 3
-"""A game is decided when so many searches in a row gave one side at least that value."""
 
 
 @dataclass
@@ -178,17 +174,8 @@ class Game:
     def next_simulations(self) -> int:
         """Decides how the next move is searched: a full search now and then, a fast one otherwise."""
         selfplay = self.config.selfplay
-        share = selfplay.full_share * (selfplay.decided_share if self._is_decided() else 1.0)
-        self.is_full = self.random.random() < share
+        self.is_full = self.random.random() < selfplay.full_share
         return selfplay.num_simulations if self.is_full else selfplay.fast_simulations
-
-    def _is_decided(self) -> bool:
-        """Whether the last searches were sure of one winner."""
-        last = self._values[-DECIDED_MOVES:]
-        if len(last) < DECIDED_MOVES:
-            return False
-        values = [-value if ply % 2 else value for ply, value in enumerate(last)]  # all for one player
-        return min(values) > DECIDED_VALUE or max(values) < -DECIDED_VALUE
 
     def play(self, result: SearchResult) -> bool:
         """Records a search and plays its move; whether the game is over."""

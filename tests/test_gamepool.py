@@ -11,10 +11,9 @@ import pytest
 from cc_kernels.cache import EvaluationCache
 from minigo.config import GameConfig, MachineConfig
 from minigo.data.shards import RANDOM_PLAYOUTS
-from minigo.gamepool import Game, GamePool, Progress, Shard, new_shard, play_random_shard, play_shard
+from minigo.gamepool import GamePool, Progress, Shard, new_shard, play_random_shard, play_shard
 from minigo.go.record import GameRecord
 from minigo.inference.evaluator import Evaluation, HashEvaluator, Leaves
-from minigo.search import SearchResult
 from tests.support.shards import CONFIG, shard
 
 
@@ -86,28 +85,6 @@ def test_full_searches_give_targets_and_fast_ones_do_not() -> None:
             assert record.simulations[ply] <= (8 if ply in full else 2)
         assert np.isnan(record.root_values[: record.start_ply]).all()
         assert np.isfinite(record.root_values[record.start_ply :]).all()
-
-
-@pytest.mark.parametrize(
-    ("values", "is_decided"),
-    [
-        ([0.95, -0.95, 0.95], True),  # each for its own player
-        ([0.2, -0.95, 0.95, -0.95], True),
-        ([-0.95, 0.95, -0.95], True),
-        ([0.95, 0.95, 0.95], False),
-        ([0.95, -0.85, 0.95], False),
-        ([0.95, -0.95], False),
-    ],
-)
-def test_a_decided_game_gets_fewer_full_searches(values: list[float], is_decided: bool) -> None:
-    selfplay = dataclasses.replace(CONFIG.selfplay, full_share=1.0, decided_share=0.0, random_share=0.0)
-    game = Game(dataclasses.replace(CONFIG, selfplay=selfplay), shard(), 0)
-    nothing = np.zeros(26, np.float32)
-    for move, value in enumerate(values):
-        game.next_simulations()
-        game.play(SearchResult(move, nothing.astype(np.int32), nothing, nothing, value, 0.0, 8, [move]))
-
-    assert game.next_simulations() == (2 if is_decided else 8)
 
 
 def test_fast_searches_have_as_much_of_the_noise_as_the_config_says() -> None:
