@@ -23,7 +23,7 @@ PEER: Final = "peer"
 OPPONENTS: Final = {
     RANDOM: "plays at random",
     POLICY: "the raw policy of the first base run's last network",
-    GNUGO: "GNU Go 3.8 at level 10",
+    GNUGO: "GNU Go 3.8 at level 10, which takes dead stones off before it passes",
     OWN: "the first base run's networks, at each of its budgets of seconds",
     SAME: "the networks of the base run of the same seed, at each of its budgets of seconds",
     PEER: "the base run of the same seed, when it had used as much",
@@ -97,8 +97,9 @@ class Study:
         return [*self.flags, *self.variants[variant].flags, *limits]
 
     def digest(self) -> str:
-        """Tells this study from one with other settings; seeds and variants may be added to it."""
+        """Tells this study from one with other settings or opponents; seeds and variants may be added to it."""
         fixed = {key: value for key, value in dataclasses.asdict(self).items() if key not in ("variants", "seeds")}
+        fixed["opponents"] = {measure.opponent: OPPONENTS[measure.opponent] for measure in self.measures}
         return hashlib.sha256(json.dumps(fixed, sort_keys=True).encode()).hexdigest()
 
 
