@@ -4,8 +4,9 @@
     python benchmarks/root_targets.py --run=runs/9x9
 
 The champion searches positions of the run's last games again, those that have a policy target. Moves are judged by a
-search of many simulations that considers all of them (`--deep`): a regret is how much less utility than the best move
-gives, here of what a target expects, of its largest share and of the move to play. Values are judged by the results of
+search of many simulations that considers all of them (`--deep`), most of them with few visits: a regret is how much
+less utility than the best move gives, here of what a target expects, of its largest share and of the move to play, and
+only differences of regrets mean much. Values are judged by the results of
 the games: their bias (how much too high) and their mean squared error, beside those of the mean of all visits and of
 the network alone. Noise is drawn anew for each of `--seeds` searches.
 """
@@ -23,7 +24,6 @@ from cc_kernels.board import Board
 from minigo.commands.common import evaluator_loader
 from minigo.config import SearchConfig
 from minigo.data.shards import read_shard, shard_age
-from minigo.go.position import Position
 from minigo.inference.evaluator import Evaluator
 from minigo.inference.quiet import start_framework
 from minigo.run import Run
@@ -88,8 +88,7 @@ def drawn_cases(run: Run, games: int, count: int) -> list[Case]:
     for path in sorted(run.shards(), key=shard_age, reverse=True):
         for record in read_shard(run.read(path))[1]:
             seen += 1
-            board, targets = Position.initial(run.config.game).board, set(record.target_plies.tolist())
-            board.komi = record.komi
+            board, targets = record.empty_board(), set(record.target_plies.tolist())
             for ply, move in enumerate(record.moves.tolist()):
                 if ply in targets:
                     cases.append(Case(board.copy(), float(np.sign(record.score_for_black)) * board.to_play))

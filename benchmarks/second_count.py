@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Counts finished games again, by GNU Go, which takes dead stones off: did the better player win, or the rules?
 
-    minigo match --player=runs/9x9 --opponent="gtp:gnugo …" --sgf_dir=games
+    minigo match --player=runs/9x9 --opponent="gtp:gnugo --mode gtp --level 10" --sgf_dir=games
     python benchmarks/second_count.py games
 
 Strict Tromp-Taylor rules count the board as it stands when both have passed. A player that passes with dead stones of
-its opponent on the board gives them away; this tells how many games that decided. Prints those, and one JSON object.
+its opponent on the board gives them away; this tells how many games that decided. Games that were not played to their
+end, as those with RE[B+R], are left out. Prints those that differ, and one JSON object.
 """
 
 import argparse
@@ -34,7 +35,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path, help="of SGF files, as `minigo match --sgf_dir` writes them")
     options = parser.parse_args()
     program = shutil.which("gnugo") or shutil.which("gnugo", path="/usr/games")
-    paths = sorted(options.folder.glob("*.sgf"))
+    paths = [path for path in sorted(options.folder.glob("*.sgf")) if is_counted(path)]
     if program is None or not paths:
         raise SystemExit(f"GNU Go (apt-get install gnugo) and games in {options.folder} are needed")
     with ThreadPoolExecutor() as pool:
@@ -45,13 +46,20 @@ def main() -> None:
     print(json.dumps(summary(counts)))
 
 
+def is_counted(path: Path) -> bool:
+    """Whether the file says by how many points somebody won, or that nobody did."""
+    return re.search(r"\bRE\[(0|Draw|[BW]\+[\d.]+)\]", path.read_text(encoding="utf-8")) is not None
+
+
 def counted(program: str, path: Path) -> Count:
     """One game, played on by GNU Go until all dead stones are off."""
     command = [program, "--score", "aftermath", "--chinese-rules", "-l", str(path)]
     output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    won = re.search(r"(Black|White) wins by", output)
+    won = re.search(r"(Black|White) wins by|jigo|draw", output, re.IGNORECASE)
+    if won is None:
+        raise SystemExit(f"{path}: GNU Go does not say who won: {output[-200:]!r}")
     recorded = re.search(r"\bRE\[([BW])\+", path.read_text(encoding="utf-8"))
-    return Count(path, recorded[1] if recorded else "", won[1][0] if won else "")
+    return Count(path, recorded[1] if recorded else "", won[1][0] if won[1] else "")
 
 
 def summary(counts: Sequence[Count]) -> dict[str, int]:

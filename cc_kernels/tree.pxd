@@ -30,9 +30,10 @@ the largest
     (u + n * sum(prior Q) / sum(prior)) / (n + 1),   sums over visited moves; n their visits; u the root's utility.
 The schedule is sequential halving over m = min(considered_moves, edges) moves: in each phase every one of the k moves
 still considered gets max(1, sims // (ceil(log2 m) * k)) more visits; then k = max(2, k // 2). The policy target is
-softmax(logit + sigma(completed Q)), and the move to play has the largest sum above among the most visited. The value of
-the root is (v + n * sum(target V) / sum(target)) / (n + 1), sums over visited moves, V their mean values, v the root's
-own; its score likewise. The mean of all visits would be too low: halving visits moves to compare them.
+softmax(logit + sigma(completed Q)), and the move to play has the largest sum above among the most visited. The root's
+value is (v + n * sum(target V) / sum(target)) / (n + 1), sums over visited moves, V their mean values for the player to
+move at the root, v the root's own; v alone where the target has nothing on visited moves. Its score likewise. The mean
+of all visits would be too low: halving visits moves to compare them.
 
 **Avoided moves.** A search may leave out moves of a colour: a move that is avoided until depth d is no edge of nodes at
 depth 0 (the root) … d - 1. Where no edge is left, the pass is one. Priors are normalised over the edges that are left.

@@ -62,9 +62,9 @@ RootResult = namedtuple(
 RootResult.__doc__ = """What a search found, for the player to move at the root.
 
 move: the move to play. visits: [A] int32. policy_target: [A] float32, the improved policy (completed Q for Gumbel,
-visit shares for PUCT). move_values: [A] float32, mean utility of each move, NaN where unvisited. value: in [-1, 1], what
-the policy target expects of the moves it knows. score_lead: the same in points. simulations: made so far.
-principal_variation: most visited line of moves.
+visit shares for PUCT). move_values: [A] float32, mean utility of each move, NaN where unvisited. value: in [-1, 1], of
+the root's own evaluation and what the policy target expects of visited moves (the mean of visits for PUCT). score_lead:
+the same in points. simulations: made so far. principal_variation: most visited line of moves.
 """
 
 

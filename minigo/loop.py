@@ -174,7 +174,7 @@ class Loop:
         return self._services.trainer.publish_first_network()
 
     def _missing_shards(self) -> int:
-        """Shards to be played before the next training; some of a generation's may be held out from it."""
+        """Shards to be played before the next training, which waits for what a generation leaves it on average."""
         config = self._config
         games = self._random_games() or config.loop.games_per_generation
         wanted = -(-games // config.selfplay.games_per_shard)

@@ -154,7 +154,9 @@ class SelfPlay:
     ) -> None:
         self._config = config
         self._evaluator = evaluator
-        self._shards_per_network = games_per_network and max(1, games_per_network // config.selfplay.games_per_shard)
+        self._shards_per_network: int | None = None
+        if games_per_network is not None:
+            self._shards_per_network = max(1, games_per_network // config.selfplay.games_per_shard)
         self._cache = new_cache(config)
         self._started_shards = 0
         self._lock = threading.Lock()  # of that count, and of which evaluator is the network's now
@@ -201,7 +203,7 @@ class SelfPlay:
         with self._lock:
             number = self._started_shards
             self._started_shards += 1
-            if self._shards_per_network and number % self._shards_per_network == 0:
+            if self._shards_per_network is not None and number % self._shards_per_network == 0:
                 self._evaluator = copy.copy(self._evaluator)  # pools tell networks apart by their evaluators
             evaluator = self._evaluator
         return new_shard(self._config, "benchmark", "", evaluator, "benchmark", number, self._cache)

@@ -15,7 +15,11 @@ from minigo.go.rules import rules_named
 GNUGO: Final = "gnugo"
 GNUGO_LEVEL: Final = 10
 GNUGO_RATINGS: Final = {9: 1800.0}
-"""GNU Go 3.8 at level 10 by board size, in Elo: the convention of the 9x9 Computer Go Server."""
+"""GNU Go 3.8 at level 10 by board size, in Elo: the convention of the 9x9 Computer Go Server.
+
+For one that takes dead stones off before it passes: one that leaves them is weaker where the board counts as it stands.
+"""
+TAKES_DEAD_STONES: Final = "--capture-all-dead"
 
 
 def gnugo_player(game: GameConfig) -> str | None:
@@ -28,7 +32,7 @@ def gnugo_player(game: GameConfig) -> str | None:
         return None
     rules = rules_named(game.rules)
     ko = {KO_POSITIONAL: ["--positional-superko"], KO_SITUATIONAL: ["--situational-superko"]}
-    words = [program, "--mode", "gtp", "--level", str(GNUGO_LEVEL), "--chinese-rules", "--capture-all-dead"]
+    words = [program, "--mode", "gtp", "--level", str(GNUGO_LEVEL), "--chinese-rules", TAKES_DEAD_STONES]
     words += ko.get(rules.ko_rule, [])
     return f"gtp:{shlex.join([*words, '--allow-suicide' if rules.suicide else '--forbid-suicide'])}"
 
@@ -45,7 +49,7 @@ def _is_usual_gnugo(player: str) -> bool:
         words = shlex.split(command)
     except ValueError:
         return False
-    if kind != "gtp" or not words or Path(words[0]).name != GNUGO:
+    if kind != "gtp" or not words or Path(words[0]).name != GNUGO or TAKES_DEAD_STONES not in words:
         return False
     levels = [word.partition("=")[2] for word in words if word.startswith("--level=")]
     levels += [value for word, value in itertools.pairwise(words) if word == "--level"]

@@ -235,7 +235,9 @@ class ChampionAgainstGnuGo:
             return 0
         try:
             with open_book(run) as book:
-                command = book.outside_players().get(GNUGO) or gnugo_player(run.config.game)  # as it has played before
+                book.update(stop=stop)
+                known = book.outside_players().get(GNUGO)  # it goes on as it has played before
+                command = known if known is not None else gnugo_player(run.config.game)
                 if command is None:
                     self._end("it is not installed (Debian: apt-get install gnugo)")
                     return 0

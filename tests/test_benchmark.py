@@ -96,6 +96,16 @@ def test_self_play_counts_every_position_of_both_threads():
     assert span.positions_per_s == span.evaluations_per_s  # without a cache
 
 
+@pytest.mark.parametrize(("games_per_network", "networks"), [(None, [0, 0, 0, 0, 0]), (8, [0, 0, 1, 1, 2])])
+def test_a_network_takes_over_from_itself_after_so_many_games(games_per_network, networks):
+    selfplay = SelfPlay(TINY, HashEvaluator(1), 1, games_per_network)  # of four games a shard
+
+    evaluators = [selfplay._next_shard().evaluator for _ in networks]
+
+    found = [evaluators.index(evaluator) for evaluator in evaluators]
+    assert [sorted(set(found)).index(first) for first in found] == networks
+
+
 def test_what_the_cache_knows_is_counted_beside_the_evaluations():
     config = dataclasses.replace(TINY, machine=dataclasses.replace(TINY.machine, cached_positions=10_000))
 

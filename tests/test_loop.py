@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from minigo.config import Config, LoopConfig, TrainConfig
 from minigo.data.shards import RANDOM_PLAYOUTS, read_shard
 from minigo.gamepool import new_shard, play_random_shard, play_shard
 from minigo.gates import Score, Verdict
@@ -99,6 +100,23 @@ def test_a_loop_ends_in_time_though_games_come_faster_than_it_trains(
     monkeypatch.setattr(Loop, "_missing_shards", lambda self: 0)  # noqa: ARG005
 
     assert Loop(run, services, threading.Event()).is_finished()
+
+
+@pytest.mark.parametrize(
+    ("games", "share", "there", "missing"),
+    [(640, 0.02, 9, 1), (640, 0.02, 10, 0), (6400, 0.02, 97, 3), (6400, 0.02, 98, 0), (64, 0.5, 0, 1), (64, 0.5, 1, 0)],
+)
+def test_training_waits_for_what_a_generation_leaves_it_on_average(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, games: int, share: float, there: int, missing: int
+) -> None:
+    config = Config(loop=LoopConfig(games_per_generation=games), train=TrainConfig(holdout_share=share))
+    run = Run.create(str(tmp_path / "run"), config)
+    nothing: Any = None
+    loop = Loop(run, Services(nothing, nothing, lambda _: {}, lambda _: "", nothing, nothing), threading.Event())
+    monkeypatch.setattr(Loop, "_random_games", lambda self: 0)  # noqa: ARG005
+    monkeypatch.setattr(Run, "shards", lambda self: [str(number) for number in range(there)])  # noqa: ARG005
+
+    assert loop._missing_shards() == missing
 
 
 def test_the_last_elo_counts_the_last_rating_games(

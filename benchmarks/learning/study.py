@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from ratings.anchors import TAKES_DEAD_STONES
+
 BASE: Final = "base"
 
 RANDOM: Final = "random"
@@ -97,9 +99,10 @@ class Study:
         return [*self.flags, *self.variants[variant].flags, *limits]
 
     def digest(self) -> str:
-        """Tells this study from one with other settings or opponents; seeds and variants may be added to it."""
+        """Tells this study from one with other settings or another GNU Go; seeds and variants may be added to it."""
         fixed = {key: value for key, value in dataclasses.asdict(self).items() if key not in ("variants", "seeds")}
-        fixed["opponents"] = {measure.opponent: OPPONENTS[measure.opponent] for measure in self.measures}
+        if any(measure.opponent == GNUGO for measure in self.measures):
+            fixed[GNUGO] = TAKES_DEAD_STONES  # results against one that leaves them are of another opponent
         return hashlib.sha256(json.dumps(fixed, sort_keys=True).encode()).hexdigest()
 
 
@@ -238,7 +241,8 @@ class Workplace:
             write_json(note, {"digest": study.digest(), "study": dataclasses.asdict(study)})
         elif read_json(note)["digest"] != study.digest():
             raise StudyError(
-                f"{folder} holds a study of this name with other settings: choose another --out, or rename the study"
+                f"{folder} holds a study of this name with other settings or another GNU Go: "
+                "choose another --out, or rename the study"
             )
         return cls(name, study, folder)
 

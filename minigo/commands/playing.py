@@ -137,7 +137,8 @@ MATCH = Command(
     examples=(
         "minigo match --player=runs/demo --opponent=random --games=100",
         "minigo match --player=runs/9x9 --opponent=runs/9x9/networks/000003 --search.num_simulations=64",
-        'minigo match --player=runs/9x9 --opponent="gtp:gnugo --mode gtp --level 10" --parallel=8',
+        "minigo match --player=runs/9x9 --parallel=8 "
+        '--opponent="gtp:gnugo --mode gtp --level 10 --chinese-rules --capture-all-dead"',
         "minigo match --player=runs/9x9 --opponent=policy:runs/9x9 --sgf_dir=games --json",
         "minigo match --player=runs/9x9 --opponent=runs/9x9/networks/000003 --handicap=2 --komi=0.5",
     ),

@@ -40,7 +40,8 @@ def _define_rate(values: FlagValues) -> None:
     DEFINE_multi_string(
         "anchor",
         None,
-        "NAME=ELO, a fixed rating that sets the scale; GNU Go at level 10 has 1800 on 9x9; may be repeated",
+        "NAME=ELO, a fixed rating that sets the scale; GNU Go at level 10 with --capture-all-dead has 1800 on 9x9; "
+        "may be repeated",
         flag_values=values,
     )
     DEFINE_string("book", None, "file of the index over the games; default: in the user's cache", flag_values=values)

@@ -47,6 +47,26 @@ def test_value_and_score_are_for_the_player_to_move(to_play: int, gumbel: bool) 
     assert np.isnan(result.move_values[~visited]).all()
 
 
+def test_a_gumbel_root_has_the_value_that_its_policy_target_expects() -> None:
+    """And not the mean of moves that were visited to be compared."""
+    trees = SearchTrees(1, 5, 32, gumbel=True)
+    trees.start(0, Board(5), 32)
+    run_kernel(trees, hash_judge)
+    result, nodes = trees.result(0), trees.nodes(0)
+    children = nodes["parent"] == 0
+    children[0] = False
+    visits, weights = nodes["visits"][children], result.policy_target[nodes["move"][children].astype(int)]
+    own = {name: nodes[name][0] + nodes[name][children].sum() for name in ("value_sum", "score_sum")}
+    expected = {
+        name: (total + 32 * np.average(-nodes[name][children] / visits, weights=weights)) / 33
+        for name, total in own.items()
+    }
+
+    assert result.value == pytest.approx(expected["value_sum"], abs=1e-6)
+    assert result.score_lead == pytest.approx(expected["score_sum"], abs=1e-5)
+    assert result.value > nodes["value_sum"][0] / 33 + 0.05
+
+
 @pytest.mark.parametrize(("komi", "value"), [(24.5, 1.0), (25.0, 0.0), (25.5, -1.0)])
 def test_a_second_pass_ends_the_game_with_its_exact_result(komi: float, value: float) -> None:
     board = Board(5, komi)

@@ -121,10 +121,11 @@ def test_an_outside_player_is_not_named_like_a_network(run, name):
 
 def test_gnugo_at_its_usual_level_is_an_anchor_on_9x9():
     players = {
-        "default": "gtp:gnugo --mode gtp",
-        "usual": "gtp:/usr/games/gnugo --mode gtp --level 10 --chinese-rules",
-        "other": "gtp:gnugo --mode gtp --level=8",
-        "weak": "gtp:gnugo --mode gtp --level 1",
+        "default": "gtp:gnugo --mode gtp --capture-all-dead",
+        "usual": "gtp:/usr/games/gnugo --mode gtp --level 10 --chinese-rules --capture-all-dead",
+        "leaves dead stones": "gtp:gnugo --mode gtp --level 10 --chinese-rules",
+        "other": "gtp:gnugo --mode gtp --level=8 --capture-all-dead",
+        "weak": "gtp:gnugo --mode gtp --level 1 --capture-all-dead",
         "katago": "gtp:katago gtp",
         "odd": "gtp:gnugo 'unfinished",
         "chance": "random",
@@ -146,14 +147,16 @@ def test_the_champion_meets_gnugo(run, caplog):
     spec = run.matches.spec(match)
     assert spec is not None
     assert spec["opponent_player"] == gnugo_player(CONFIG.game)
+    assert "--capture-all-dead" in spec["opponent_player"]
 
 
-def test_gnugo_goes_on_as_it_has_played_before(run, monkeypatch):
+def test_gnugo_goes_on_as_it_has_played_before(run, monkeypatch, tmp_path):
     first, later = "random", "gtp:/no/such/engine"
     commands = iter([first, later])
     monkeypatch.setattr("ratings.rating_games.gnugo_player", lambda _: next(commands))
 
     assert ChampionAgainstGnuGo(load_evaluator).play(run, 2, threading.Event()) == 2
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "another machine's"))
     assert ChampionAgainstGnuGo(load_evaluator).play(run, 2, threading.Event()) == 2
 
     assert {run.matches.spec(match)["opponent_player"] for match in run.matches.names()} == {first}

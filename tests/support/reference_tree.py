@@ -299,11 +299,13 @@ class ReferenceSearch:
     def value_and_score(self) -> tuple[float, float]:
         """The root's: what a Gumbel root's policy target expects of the moves it knows, or PUCT's means."""
         root, visited = self.root, self.evaluated_children()
-        if not self.settings.gumbel or not visited:
+        if not self.settings.gumbel:
             return root.value_sum / root.visits, root.score_sum / root.visits
         target, own = self.policy_target(), root.own
         assert own is not None
         known, count = sum(target[move] for move in visited), root.visits - 1
+        if known == 0:
+            return own.value, own.score
         value = sum(target[move] * -child.value_sum / child.visits for move, child in visited.items()) / known
         score = sum(target[move] * -child.score_sum / child.visits for move, child in visited.items()) / known
         return (own.value + count * value) / (count + 1), (own.score + count * score) / (count + 1)
