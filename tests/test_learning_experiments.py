@@ -97,6 +97,14 @@ def test_every_study_has_a_base_and_budgets_that_its_minutes_reach():
         assert {measure.opponent for measure in study.measures} <= set(OPPONENTS)
 
 
+def test_results_against_another_gnugo_are_of_another_study(monkeypatch):
+    half_hour, ablations = STUDIES["half-hour"].digest(), STUDIES["ablations"].digest()
+    monkeypatch.setattr(studies, "TAKES_DEAD_STONES", "")
+
+    assert STUDIES["half-hour"].digest() != half_hour
+    assert STUDIES["ablations"].digest() == ablations
+
+
 @pytest.mark.parametrize("name", STUDIES)
 def test_every_variant_is_a_config_that_differs_from_the_others(name):
     study = STUDIES[name]
