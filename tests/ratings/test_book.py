@@ -307,7 +307,7 @@ class ListedResults:
         return {"000000": None, "000001": "000000"}
 
     def outside_players(self) -> dict[str, str]:
-        return {"gnugo": "gtp:gnugo --mode gtp --level 10"}
+        return {"gnugo": "gtp:gnugo --mode gtp --level 10 --capture-all-dead"}
 
 
 @pytest.mark.parametrize(
