@@ -18,10 +18,10 @@ from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
+from latest_games import latest_games
 
 from minigo.commands.common import evaluator_loader
 from minigo.config import Config
-from minigo.data.shards import read_shard, shard_age
 from minigo.go.record import GameRecord
 from minigo.inference.quiet import start_framework
 from minigo.match import MatchGame, play_games
@@ -75,11 +75,7 @@ def main() -> None:
 
 def selfplay_results(run: Run, count: int) -> dict[str, Any]:
     """Of a run's last self-play games: the median and the quartiles of Black's result, and how they open."""
-    records: list[GameRecord] = []
-    for path in sorted(run.shards(), key=shard_age, reverse=True):
-        records += read_shard(run.read(path))[1]
-        if len(records) >= count:
-            break
+    records = latest_games(run, count)
     if not records:
         return {"games": 0}
     komi = [record.komi for record in records]

@@ -6,9 +6,9 @@
 The champion searches positions of the run's last games again, those that have a policy target. Moves are judged by a
 search of many simulations that considers all of them (`--deep`), most of them with few visits: a regret is how much
 less utility than the best move gives, here of what a target expects, of its largest share and of the move to play, and
-only differences of regrets mean much. Values are judged by the results of
-the games: their bias (how much too high) and their mean squared error, beside those of the mean of all visits and of
-the network alone. Noise is drawn anew for each of `--seeds` searches.
+only differences of regrets mean much. Values are judged by the results of the games: their bias (how much too high) and
+their mean squared error, beside those of the mean of all visits and of the network alone. Noise is drawn anew for each
+of `--seeds` searches.
 """
 
 import argparse
@@ -18,12 +18,12 @@ from dataclasses import replace
 from typing import Final, NamedTuple
 
 import numpy as np
+from latest_games import latest_games
 from numpy.typing import NDArray
 
 from cc_kernels.board import Board
 from minigo.commands.common import evaluator_loader
 from minigo.config import SearchConfig
-from minigo.data.shards import read_shard, shard_age
 from minigo.inference.evaluator import Evaluator
 from minigo.inference.quiet import start_framework
 from minigo.run import Run
@@ -84,17 +84,12 @@ def main() -> None:
 def drawn_cases(run: Run, games: int, count: int) -> list[Case]:
     """So many positions with a policy target, drawn from a run's last games; all of them where there are fewer."""
     cases: list[Case] = []
-    seen = 0
-    for path in sorted(run.shards(), key=shard_age, reverse=True):
-        for record in read_shard(run.read(path))[1]:
-            seen += 1
-            board, targets = record.empty_board(), set(record.target_plies.tolist())
-            for ply, move in enumerate(record.moves.tolist()):
-                if ply in targets:
-                    cases.append(Case(board.copy(), float(np.sign(record.score_for_black)) * board.to_play))
-                board.play(move)
-        if seen >= games:
-            break
+    for record in latest_games(run, games):
+        board, targets = record.empty_board(), set(record.target_plies.tolist())
+        for ply, move in enumerate(record.moves.tolist()):
+            if ply in targets:
+                cases.append(Case(board.copy(), float(np.sign(record.score_for_black)) * board.to_play))
+            board.play(move)
     if not cases:
         raise SystemExit("no game of the run has a policy target yet: let it go on")
     chosen = np.random.default_rng(0).permutation(len(cases))[:count]

@@ -55,7 +55,7 @@ def counted(program: str, path: Path) -> Count:
     """One game, played on by GNU Go until all dead stones are off."""
     command = [program, "--score", "aftermath", "--chinese-rules", "-l", str(path)]
     output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    won = re.search(r"(Black|White) wins by|jigo|draw", output, re.IGNORECASE)
+    won = re.search(r"(Black|White) wins by|Jigo", output)
     if won is None:
         raise SystemExit(f"{path}: GNU Go does not say who won: {output[-200:]!r}")
     recorded = re.search(r"\bRE\[([BW])\+", path.read_text(encoding="utf-8"))

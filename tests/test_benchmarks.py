@@ -43,7 +43,7 @@ def compare(monkeypatch):
 
 
 def test_every_script_is_run_here_and_by_the_comparison(compare):
-    others = {"compare", "measure"}
+    others = {"compare", "measure", "latest_games"}
     others |= {"perfect_play", "root_targets"}  # of a run's own games and network
     others |= {"second_count"}  # of games that were played
     others |= {"precision_match", "gnugo_clocks"}  # matches take hours, and have other results than a ratio
@@ -199,9 +199,13 @@ def test_a_second_count_takes_dead_stones_off(monkeypatch, tmp_path):
     monkeypatch.syspath_prepend(str(FOLDER))
     second_count = importlib.import_module("second_count")
     stones = "AB[ac][bc][cc][dc][ec][ad][bd][dd][ed]AW[ea][ca]"  # Black has all but two dead stones
-    (tmp_path / "left.sgf").write_text(f"(;FF[4]GM[1]SZ[5]KM[20]RE[W+7]{stones};B[];W[])", encoding="utf-8")
+    left, drawn, resigned = (tmp_path / f"{name}.sgf" for name in ("left", "drawn", "resigned"))
+    for path, komi, result in ((left, 20, "W+7"), (drawn, 25, "0"), (resigned, 20, "W+R")):
+        path.write_text(f"(;FF[4]GM[1]SZ[5]KM[{komi}]RE[{result}]{stones};B[];W[])", encoding="utf-8")
 
-    count = second_count.counted(GNUGO, tmp_path / "left.sgf")
+    count = second_count.counted(GNUGO, left)
 
     assert (count.recorded, count.counted) == ("W", "B")
+    assert second_count.counted(GNUGO, drawn) == (drawn, "", "")
+    assert [second_count.is_counted(path) for path in (left, drawn, resigned)] == [True, True, False]
     assert second_count.summary([count, count._replace(recorded="B")]) == {"games": 2, "agree": 1}
