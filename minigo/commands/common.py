@@ -66,7 +66,8 @@ def define_first_network(values: FlagValues) -> None:
         "first_network",
         None,
         "a new run begins with a copy of this network (its folder, or a run: its champion), of whatever board size, "
-        "instead of one that knows nothing, of random games and of a smaller board (--loop.curriculum_size)",
+        "instead of one that knows nothing, of random games and of a smaller board (--loop.curriculum_size); where the "
+        "run's networks are larger, it grows, and plays as before until it is trained",
         flag_values=values,
     )
 
@@ -76,7 +77,7 @@ def _first_network(values: FlagValues, config: Config) -> "tuple[bytes, dict[str
 
     Raises:
         RunError, CorruptError: there is no such network, or it is damaged.
-        UsageError: the run's networks have another shape.
+        UsageError: the run's networks have a shape that it can not grow to.
     """
     url = values.first_network if "first_network" in values else None
     if not url:
@@ -84,11 +85,30 @@ def _first_network(values: FlagValues, config: Config) -> "tuple[bytes, dict[str
     from minigo.run import read_network
 
     weights, info = read_network(_network_url(url))
-    ours, theirs = dataclasses.asdict(config.network), info.get("network", {})
-    wanted = [f"--network.{name}={theirs.get(name)}" for name in ours if theirs.get(name) != ours[name]]
-    if wanted:
-        raise UsageError(f"--first_network={url} has another shape than this run's networks: add {' '.join(wanted)}")
-    return weights, info
+    if info.get("network") == dataclasses.asdict(config.network):
+        return weights, info
+    return _grown(url, weights, info, config)
+
+
+def _grown(url: str, weights: bytes, info: dict[str, Any], config: Config) -> tuple[bytes, dict[str, Any]]:
+    """Weights and info of a network of the run's shape that plays as this one does."""
+    from minigo.inference.quiet import start_framework
+
+    start_framework(config.machine.backend)
+    from minigo.network.growth import grown_network
+    from minigo.network.network import Network
+
+    network = Network.from_bytes(weights, info)
+    try:
+        grown = grown_network(network, config.network, seed=config.seed)
+    except ValueError as error:
+        ours, theirs = dataclasses.asdict(config.network), dataclasses.asdict(network.config)
+        flags = " ".join(f"--network.{name}={theirs[name]}" for name in ours if theirs[name] != ours[name])
+        raise UsageError(
+            f"--first_network={url} has a shape that can not grow to that of this run's networks: {error}. "
+            f"To keep its shape, add {flags}"
+        ) from None
+    return grown.to_bytes(), {**info, **grown.description()}
 
 
 def _versions() -> dict[str, Any]:
