@@ -12,7 +12,6 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from collections.abc import Set as AbstractSet
 from importlib.metadata import version
 from typing import Any, Final
 
@@ -22,10 +21,11 @@ import numpy as np
 from minigo import __version__
 from minigo.config import Config
 from minigo.data.examples import Batch, ExampleStream
-from minigo.data.shards import RANDOM_PLAYOUTS, ShardError, ShardHeader, read_shard, shard_age
+from minigo.data.shards import shard_age
 from minigo.data.window import Window, trainable_plies, window_size
 from minigo.go.record import GameRecord
 from minigo.heartbeats import Heartbeats
+from minigo.intake import Intake
 from minigo.network.network import Network
 from minigo.network.precision import settled_precision
 from minigo.network.trainer import Trainer, learning_rate
@@ -110,7 +110,7 @@ class _Session:
         self._run = run
         self._beat = beat
         self._config = run.config
-        self._sha256_of: dict[str, str] = {}  # weights of each network that played
+        self._intake = Intake(run, beat)
         self._state = run.training.start()
         self._trainer = self._restored_trainer(trainer, first_network)
         self._window = self._rebuilt_window()
@@ -119,29 +119,8 @@ class _Session:
         self._watch = TrainingWatch(run, f"{WORKER}-{self._state.epoch:06d}")
 
     def new_games(self, paths: Iterable[str]) -> dict[str, list[GameRecord]]:
-        """`read_games` of shards that training has not consumed; one that it has, under another hour, is no good."""
-        return self.read_games(paths, {shard_stem(path) for path in self._run.training.consumed_shards()})
-
-    def read_games(self, paths: Iterable[str], taken: AbstractSet[str] = frozenset()) -> dict[str, list[GameRecord]]:
-        """The games of each good shard by its path; the others go into quarantine.
-
-        Args:
-            paths: of the shards.
-            taken: names that no shard may have; they are no good twice among themselves either.
-        """
-        games: dict[str, list[GameRecord]] = {}
-        names = set(taken)
-        for path in paths:
-            self._beat()
-            try:
-                if shard_stem(path) in names:
-                    raise ShardError("a shard of this name has been trained on")
-                games[path] = self._checked_games(path)
-                names.add(shard_stem(path))
-            except ShardError as error:
-                _log.warning("%s goes into quarantine: %s", path, error)
-                self._run.quarantine(path, str(error))
-        return games
+        """The games of good shards that training has not consumed; one that it has, under another hour, is no good."""
+        return self._intake.games(paths, {shard_stem(path) for path in self._run.training.consumed_shards()})
 
     def train(
         self, games: dict[str, list[GameRecord]], progress: float, stop: threading.Event, budget_used: float
@@ -195,40 +174,6 @@ class _Session:
                 f"{self._config.train.learning_rate:g} may begin with this one's champion (--first_network)"
             )
 
-    def _checked_games(self, path: str) -> list[GameRecord]:
-        header, records = read_shard(self._run.read(path))
-        config = self._config
-        expected = (config.game.board_size, config.game.rules, config.learning_sha256())
-        actual = (header.board_size, header.rules, header.config_sha256)
-        if actual != expected:
-            raise ShardError(f"foreign: board size, rules and config must be {expected}, got {actual}")
-        self._check_origin(path, header)
-        for record in records:
-            if record.end == "move_limit" and record.num_moves != config.game.max_moves:
-                raise ShardError(f"game {record.game_id} stops at move {record.num_moves} of {config.game.max_moves}")
-            if config.selfplay.komi_spread == 0 and record.komi != np.float32(config.game.komi):
-                raise ShardError(f"game {record.game_id} must have komi {config.game.komi:g}, got {record.komi:g}")
-        resigned = [record.game_id for record in records if record.end == "resign"]
-        if resigned:
-            raise ShardError(f"game {resigned[0]} was resigned: it has no score to train on")
-        return records
-
-    def _check_origin(self, path: str, header: ShardHeader) -> None:
-        """Raises ShardError unless the shard is the one that its name says, played by a network of this run."""
-        name = f"{header.network}-{header.worker}-{header.sequence:06d}"
-        if shard_stem(path) != name:
-            raise ShardError(f"foreign: the shard must be named {name}")
-        if header.seed != self._config.seed:
-            raise ShardError(f"foreign: the run's seed is {self._config.seed}, got {header.seed}")
-        if header.network == RANDOM_PLAYOUTS:
-            return
-        if header.network not in self._sha256_of:
-            published = header.network in self._run.networks()
-            info = self._run.network_info(header.network) if published else {}
-            self._sha256_of[header.network] = str(info.get("weights_sha256", "that was never published"))
-        if header.network_sha256 != self._sha256_of[header.network]:
-            raise ShardError(f"foreign: network {header.network} is one {self._sha256_of[header.network]}")
-
     def _restored_trainer(self, kind: type[Trainer], first_network: str) -> Trainer:
         network = Network.from_bytes(*self._run.network_files(first_network))
         precision = self._config.machine.precision
@@ -246,7 +191,7 @@ class _Session:
         for path in reversed(self._run.training.consumption_order()):
             if positions >= size:
                 break
-            for records in self.read_games([path]).values():
+            for records in self._intake.games([path]).values():
                 shards.append(records)
                 positions += sum(len(trainable_plies(record, self._config.train)) for record in records)
         before = max(0, self._state.positions_seen - positions)
@@ -259,7 +204,7 @@ class _Session:
         quarantined = self._run.quarantined().keys()
         paths = sorted(set(self._run.shards(holdout=True)) - quarantined - self._holdout_paths, key=shard_age)
         self._holdout_paths |= set(paths)
-        self._holdout.add([record for records in self.read_games(paths).values() for record in records])
+        self._holdout.add([record for records in self._intake.games(paths).values() for record in records])
         share = self._config.train.holdout_share  # as old as the window's games, so that losses can be compared
         expected = round(self._window.num_games * share / (1 - share))
         self._holdout.keep_newest(max(expected, self._config.selfplay.games_per_shard))

@@ -39,7 +39,7 @@ PROGRAMS = (
     "minigo.alarms",
     "minigo.heartbeats",
 )
-LEARNING = (*PROGRAMS, "minigo.inference.*", "minigo.network.*", "minigo.train", "minigo.watch")
+LEARNING = (*PROGRAMS, "minigo.inference.*", "minigo.network.*", "minigo.intake", "minigo.train", "minigo.watch")
 ALL_BUT_ROOTS = (
     *LEARNING,
     "minigo.benchmark",
@@ -96,6 +96,7 @@ LAYERS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "minigo.alarms": (DATA, ("numpy",)),
     "minigo.heartbeats": (DATA, ()),
     "minigo.watch": ((*DATA, "minigo.alarms"), ("numpy",)),
+    "minigo.intake": (DATA, ("numpy",)),
     "minigo.train": (LEARNING, ("numpy", "keras", "tensorflow")),
     "minigo.benchmark": ((*LEARNING, "minigo.measures"), ("numpy",)),
     "minigo.measures": (PROGRAMS, ("numpy",)),

@@ -11,61 +11,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from cc_kernels import scoring
-from minigo.config import Config, GameConfig, LoopConfig, MachineConfig, NetworkConfig, SelfPlayConfig, TrainConfig
 from minigo.data.shards import RANDOM_PLAYOUTS, read_shard, write_shard
 from minigo.data.window import trainable_plies
 from minigo.gamepool import new_shard, play_random_shard
 from minigo.network.network import Network, arrays_from_bytes
-from minigo.network.trainer import Trainer
 from minigo.run import Run, RunError, StaleError
 from minigo.train import RunTrainer, train_worker
-
-CONFIG = Config(
-    game=GameConfig(board_size=4, komi=1.5),
-    network=NetworkConfig(blocks=1, channels=8, pooling_blocks=1, head_channels=8, value_hidden=8),
-    selfplay=SelfPlayConfig(games_per_shard=4, random_games=8),
-    train=TrainConfig(
-        batch_size=32,
-        replay_ratio=1.0,
-        window_min=400,
-        warmup_steps=2,
-        average_decay=0.5,
-        untargeted_positions=1000,
-    ),
-    loop=LoopConfig(games_per_generation=8),
-    machine=MachineConfig(precision="float32"),
-    seed=5,
-)
-
-
-class FakeTrainer(Trainer):
-    """Learns nothing but how many steps it took; its networks differ by that number."""
-
-    def __init__(self, network: Network, config: TrainConfig, *, precision: str = "") -> None:  # noqa: ARG002
-        self._network = network
-        self._step = 0
-
-    @property
-    def step(self) -> int:
-        return self._step
-
-    def train(self, batches: Iterable[Any], progress: float) -> dict[str, float]:  # noqa: ARG002
-        self._step += sum(1 for _ in batches)
-        return {"value_loss": 1.0}
-
-    def measure(self, batches: Iterable[Any]) -> dict[str, float]:
-        return {"value_loss": float(sum(1 for _ in batches))}
-
-    def averaged_network(self) -> Network:
-        bias = {"outcome/bias": np.full(3, self._step, np.float32)}
-        return Network(self._network.config, {**self._network.weights, **bias})
-
-    def checkpoint(self) -> dict[str, bytes]:
-        return {"step": str(self._step).encode()}
-
-    def restore(self, files: dict[str, bytes]) -> None:
-        self._step = int(files["step"])
+from tests.support.training import CONFIG, FakeTrainer, publish_games, train
 
 
 class Killed(BaseException):
@@ -75,22 +27,6 @@ class Killed(BaseException):
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
     return Run.create(str(tmp_path / "run"), CONFIG)
-
-
-def publish_games(run: Run, *sequences: int, holdout: bool = False, config: Config = CONFIG) -> list[str]:
-    """Publishes shards of random games; their paths."""
-    paths = []
-    for sequence in sequences:
-        shard = new_shard(config, RANDOM_PLAYOUTS, "", None, "tester", sequence)
-        play_random_shard(config, shard)
-        name = run.shard_name(RANDOM_PLAYOUTS, "tester", sequence, "2024010100")
-        paths.append(run.publish_shard(name, write_shard(shard.header, shard.records), holdout=holdout))
-    return paths
-
-
-def train(run: Run) -> str | None:
-    """Trains in a new process, as it were, without learning."""
-    return RunTrainer(Run.open(run.url), FakeTrainer).train(0.0, threading.Event())
 
 
 def kill_in(monkeypatch: pytest.MonkeyPatch, method: str, *, before: bool) -> None:
@@ -212,29 +148,6 @@ def test_metrics_and_events_tell_the_losses(run: Run) -> None:
         for value in event.summary.value
     }
     assert values["value_loss"] == pytest.approx(row["value_loss"])
-
-
-def test_bad_shards_go_into_quarantine_and_training_goes_on(run: Run) -> None:
-    (good,) = publish_games(run, 0)
-    foreign_config = dataclasses.replace(CONFIG, seed=6)
-    (foreign,) = publish_games(run, 1, config=foreign_config)
-    torn = run.publish_shard("2024010100/000000-x-000002", run.read(good)[:-100])
-    trainer = RunTrainer(run, FakeTrainer)
-
-    assert trainer.train(0.0, threading.Event()) == "000001"
-    assert run.training.consumed_shards() == {good}
-    assert run.quarantined().keys() == {foreign, torn}
-    assert "foreign: board size, rules and config" in run.quarantined()[foreign]
-    assert trainer.new_shards() == []
-    assert run.telemetry.metrics("train")[0]["quarantined"] == 2
-
-
-def test_nothing_but_bad_shards_is_nothing_to_train_on(run: Run) -> None:
-    run.publish_shard("2024010100/000000-x-000000", b"junk")
-
-    assert train(run) is None
-    assert run.training.consumed_shards() == set()
-    assert run.networks() == ["000000"]
 
 
 @pytest.mark.parametrize(
@@ -414,62 +327,3 @@ def wait_for(condition: Callable[[], bool], seconds: float = 60.0) -> None:
             return
         pause.wait(0.02)
     raise AssertionError("did not happen")
-
-
-@pytest.mark.parametrize(
-    ("changes", "reason"),
-    [
-        ({"seed": 99}, "the run's seed is"),
-        ({"network": "000099"}, "network 000099 is one that was never published"),
-        ({"network": "000000"}, "network 000000 is one"),
-        ({"sequence": 7}, "must be named random-tester-000007"),
-    ],
-)
-def test_a_shard_that_is_not_what_it_says_goes_into_quarantine(run: Run, changes: dict[str, Any], reason: str) -> None:
-    RunTrainer(run, FakeTrainer).publish_first_network()
-    shard = new_shard(CONFIG, RANDOM_PLAYOUTS, "", None, "tester", 3)
-    header = dataclasses.replace(shard.header, **changes)
-    name = run.shard_name(header.network, "tester", 3, "2024010100")
-    path = run.publish_shard(name, write_shard(header, play_random_shard(CONFIG, shard)))
-    publish_games(run, 0)
-    train(run)
-
-    assert reason in run.quarantined()[path]
-    assert len(run.training.consumed_shards()) == 1
-
-
-@pytest.mark.parametrize("when", ["before", "after"])
-def test_a_shard_published_again_under_another_hour_is_not_trained_on_twice(run: Run, when: str) -> None:
-    (path,) = publish_games(run, 0)
-    if when == "after":
-        train(run)
-    copy = run.publish_shard("2024010199/" + Path(path).stem, run.read(path))
-    publish_games(run, 1)
-    train(run)
-
-    assert "has been trained on" in run.quarantined()[copy]
-    assert len(run.training.consumed_shards()) == 2
-
-
-@pytest.mark.parametrize(
-    ("changes", "reason"), [({"komi": -300.0}, "must have komi"), ({"end": "move_limit"}, "stops at move 2 of")]
-)
-def test_a_game_that_the_run_would_not_have_played_goes_into_quarantine(
-    run: Run, changes: dict[str, Any], reason: str
-) -> None:
-    shard = new_shard(CONFIG, RANDOM_PLAYOUTS, "", None, "tester", 3)
-    whole = play_random_shard(CONFIG, shard)[0]
-    cut = 2 if "end" in changes else whole.num_moves
-    board = dataclasses.replace(whole, moves=whole.moves[:cut], **{**changes, "start_ply": cut})
-    final = board.empty_board()
-    for move in board.moves.tolist():
-        final.play(move)
-    short = {name: getattr(board, name)[:cut] for name in ("root_values", "root_scores", "simulations")}
-    record = dataclasses.replace(board, score_for_black=scoring.final_score_for_black(final), **short)
-    path = run.publish_shard(
-        run.shard_name(RANDOM_PLAYOUTS, "tester", 3, "2024010100"), write_shard(shard.header, [record])
-    )
-    publish_games(run, 0)
-    train(run)
-
-    assert reason in run.quarantined()[path]
