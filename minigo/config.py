@@ -106,6 +106,37 @@ class NetworkConfig(Section):
             if getattr(self, name) % 8:
                 raise ConfigError(f"network.{name} must be a multiple of 8, got {getattr(self, name)}")
 
+    @property
+    def blocks_with_pooling(self) -> frozenset[int]:
+        """Which blocks mix in global pooling: `pooling_blocks` of them, spread evenly, never crowded at an end."""
+        count = min(self.pooling_blocks, self.blocks)
+        return frozenset(int((i + 0.5) * self.blocks / count) for i in range(count))
+
+    def places_for(self, smaller: "NetworkConfig") -> list[int]:
+        """Where the blocks of a smaller network go when it grows to this shape: each to the first one left of its kind.
+
+        Raises:
+            ConfigError: this shape is narrower somewhere, or has no blocks to take the other's in their order: those
+                with pooling for those with it, others for others.
+        """
+        for name in ("blocks", "channels", "head_channels", "value_hidden"):
+            least, actual = getattr(smaller, name), getattr(self, name)
+            if actual < least:
+                raise ConfigError(f"a network can not shrink: network.{name} must be {least} or more, got {actual}")
+        places: list[int] = []
+        for block in range(smaller.blocks):
+            pools = block in smaller.blocks_with_pooling
+            after = range(places[-1] + 1 if places else 0, self.blocks)
+            same = [place for place in after if (place in self.blocks_with_pooling) == pools]
+            if not same:
+                raise ConfigError(
+                    f"{smaller.blocks} blocks, with pooling in {sorted(smaller.blocks_with_pooling)}, must be found in "
+                    f"order among {self.blocks} with pooling in {sorted(self.blocks_with_pooling)}: choose another "
+                    "network.pooling_blocks"
+                )
+            places.append(same[0])
+        return places
+
 
 @dataclass(frozen=True)
 class SearchConfig(Section):

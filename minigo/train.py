@@ -26,6 +26,7 @@ from minigo.data.window import Window, trainable_plies, window_size
 from minigo.go.record import GameRecord
 from minigo.heartbeats import Heartbeats
 from minigo.intake import Intake
+from minigo.network.growth import grown_network
 from minigo.network.network import Network
 from minigo.network.precision import settled_precision
 from minigo.network.trainer import Trainer, learning_rate
@@ -176,6 +177,8 @@ class _Session:
 
     def _restored_trainer(self, kind: type[Trainer], first_network: str) -> Trainer:
         network = Network.from_bytes(*self._run.network_files(first_network))
+        if network.config != self._config.network:  # a copy of a smaller one
+            network = grown_network(network, self._config.network, seed=self._config.seed)
         precision = self._config.machine.precision
         precision = settled_precision("auto" if precision == "int8" else precision)
         trainer = kind(network, self._config.train, precision=precision)

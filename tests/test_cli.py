@@ -13,7 +13,6 @@ import time
 from pathlib import Path
 
 import absl
-import numpy as np
 import pytest
 
 from minigo import __main__ as program
@@ -23,11 +22,9 @@ from minigo.commands.common import open_run
 from minigo.commands.learning import LOOP
 from minigo.config import Config, ConfigError, GameConfig, NetworkConfig
 from minigo.documents import CorruptError, RunError, StaleError
-from minigo.network.network import Network
 from minigo.run import Run
 from minigo.storage import StorageError, Unavailable
 from tests.support.fake_engine import command_line, heard
-from tests.support.learning import busy_network, random_leaves
 from tests.support.waiting import slack
 
 NAMES = [command.name for command in commands.COMMANDS]
@@ -218,32 +215,15 @@ def test_a_changed_learning_setting_is_refused_on_resume(capsys, tmp_path):
 
 
 def test_a_first_network_that_can_not_grow_to_the_shape_is_refused_before_there_is_a_run(capsys, tmp_path):
-    network = busy_network(NetworkConfig(blocks=2, channels=16))
-    large = Run.create(str(tmp_path / "large"), Config(network=network.config))
-    large.publish_network(network.to_bytes(), network.description())
+    large = Run.create(str(tmp_path / "large"), Config(network=NetworkConfig(blocks=2, channels=16)))
+    large.publish_network(b"weights", {"network": dataclasses.asdict(large.config.network)})
     arguments = (f"--first_network={large.network_path('000000')}", "--network.blocks=1", "--network.channels=16")
 
     code, _, err = answer(capsys, "loop", f"--run={tmp_path / 'new'}", *arguments)
     assert code == 2
-    assert "network.blocks must be 2 at least, got 1" in err
-    assert err.endswith("To keep its shape, add --network.blocks=2\n")
+    assert "can not grow to that of this run's networks" in err
+    assert "network.blocks must be 2 or more, got 1" in err
     assert not (tmp_path / "new").exists()
-
-
-def test_a_smaller_first_network_grows_to_the_shape_of_the_run(tmp_path):
-    network = busy_network(NetworkConfig(blocks=1, channels=8))
-    old = Run.create(str(tmp_path / "old"), Config(network=network.config))
-    old.publish_network(network.to_bytes(), network.description())
-    arguments = (f"--run={tmp_path / 'new'}", f"--first_network={old.network_path('000000')}", "--network.blocks=2")
-    run = open_run(flags.parse(LOOP, (*arguments, "--network.channels=16")), create=True)
-
-    grown = Network.from_bytes(*run.network_files("000000"))
-    assert grown.config == run.config.network == NetworkConfig(blocks=2, channels=16)
-    assert run.network_info("000000")["copy_of"]["name"] == "000000"
-    leaves = random_leaves(2, 9)
-    inputs = {"planes": leaves.planes, "scalars": leaves.scalars}
-    for head, values in network.model()(inputs).items():
-        np.testing.assert_allclose(grown.model()(inputs)[head].numpy(), values.numpy(), rtol=1e-4, atol=1e-4)
 
 
 def test_a_run_begins_with_a_copy_and_the_same_command_resumes_it(tmp_path):

@@ -13,7 +13,7 @@ from minigo.heartbeats import Heartbeats
 from minigo.run import Run
 from minigo.train import train_worker
 from ratings.snapshot import FRESH_SECONDS
-from tests.test_train import CONFIG, publish_games
+from tests.support.training import CONFIG, publish_games
 
 
 class Hours:

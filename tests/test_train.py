@@ -17,6 +17,7 @@ from minigo.gamepool import new_shard, play_random_shard
 from minigo.network.network import Network, arrays_from_bytes
 from minigo.run import Run, RunError, StaleError
 from minigo.train import RunTrainer, train_worker
+from tests.support.learning import busy_network, random_leaves
 from tests.support.training import CONFIG, FakeTrainer, publish_games, train
 
 
@@ -54,6 +55,25 @@ def test_the_first_network_is_published_once_and_follows_from_the_seed(run: Run)
     assert run.networks() == ["000000"]
     assert info["parent"] is None
     assert weights == Network.create(CONFIG.network, seed=5).to_bytes()
+
+
+def test_a_copy_of_a_smaller_network_grows_when_it_is_trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At a rate of zero, the first network of the run's shape gives the evaluations of the copy."""
+    monkeypatch.setattr("minigo.network.trainer.learning_rate", lambda *_: 0.0)
+    config = dataclasses.replace(CONFIG, network=dataclasses.replace(CONFIG.network, blocks=2, channels=16))
+    run, small = Run.create(str(tmp_path / "run"), config), busy_network(CONFIG.network)
+    run.publish_first_network(small.to_bytes(), small.description())
+    for sequence in (0, 1):  # the second trainer goes on where the first was
+        publish_games(run, sequence, config=config)
+        RunTrainer(Run.open(run.url)).train(0.0, threading.Event())
+
+    first, *grown = (Network.from_bytes(*run.network_files(name)) for name in run.networks())
+    assert [first.config, *(network.config for network in grown)] == [CONFIG.network, config.network, config.network]
+    leaves = random_leaves(3, 4)
+    inputs = {"planes": leaves.planes, "scalars": leaves.scalars}
+    for head, values in small.model()(inputs).items():
+        for network in grown:
+            np.testing.assert_allclose(network.model()(inputs)[head].numpy(), values.numpy(), rtol=1e-3, atol=1e-4)
 
 
 def test_training_consumes_the_new_games_and_publishes_the_averaged_network(run: Run) -> None:

@@ -138,7 +138,10 @@ ABLATIONS: Final = {
     "deep-narrow": Variant(
         "seven blocks of 24 channels, as much arithmetic", ("--network.blocks=7", "--network.channels=24")
     ),
-    "adamw": Variant("AdamW at its best rate", ("--train.optimizer=adamw", "--train.learning_rate=0.004")),
+    "adamw": Variant(
+        "AdamW at the better of two rates, with the weight decay of that trial",
+        ("--train.optimizer=adamw", "--train.learning_rate=0.004", "--train.weight_decay=0.0001"),
+    ),
 }
 
 STUDIES: Final[dict[str, Study]] = {

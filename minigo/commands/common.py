@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What several commands share: the flags of a run, opening it, and loading its networks."""
 
-import dataclasses
 import functools
 import json
 import os
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from absl.flags import DEFINE_boolean, DEFINE_string, FlagValues
 
 from minigo.child import child_module
-from minigo.config import Config, MachineConfig
+from minigo.config import Config, ConfigError, MachineConfig, NetworkConfig
 from minigo.flags import UsageError, required, resolve_config
 from minigo.stopping import starting
 
@@ -67,7 +66,7 @@ def define_first_network(values: FlagValues) -> None:
         None,
         "a new run begins with a copy of this network (its folder, or a run: its champion), of whatever board size, "
         "instead of one that knows nothing, of random games and of a smaller board (--loop.curriculum_size); where the "
-        "run's networks are larger, it grows, and plays as before until it is trained",
+        "run's networks are larger, it grows before it is trained",
         flag_values=values,
     )
 
@@ -85,30 +84,13 @@ def _first_network(values: FlagValues, config: Config) -> "tuple[bytes, dict[str
     from minigo.run import read_network
 
     weights, info = read_network(_network_url(url))
-    if info.get("network") == dataclasses.asdict(config.network):
-        return weights, info
-    return _grown(url, weights, info, config)
-
-
-def _grown(url: str, weights: bytes, info: dict[str, Any], config: Config) -> tuple[bytes, dict[str, Any]]:
-    """Weights and info of a network of the run's shape that plays as this one does."""
-    from minigo.inference.quiet import start_framework
-
-    start_framework(config.machine.backend)
-    from minigo.network.growth import grown_network
-    from minigo.network.network import Network
-
-    network = Network.from_bytes(weights, info)
     try:
-        grown = grown_network(network, config.network, seed=config.seed)
-    except ValueError as error:
-        ours, theirs = dataclasses.asdict(config.network), dataclasses.asdict(network.config)
-        flags = " ".join(f"--network.{name}={theirs[name]}" for name in ours if theirs[name] != ours[name])
+        config.network.places_for(NetworkConfig(**info.get("network", {})))
+    except (ConfigError, TypeError) as error:
         raise UsageError(
-            f"--first_network={url} has a shape that can not grow to that of this run's networks: {error}. "
-            f"To keep its shape, add {flags}"
+            f"--first_network={url} has a shape that can not grow to that of this run's networks: {error}"
         ) from None
-    return grown.to_bytes(), {**info, **grown.description()}
+    return weights, info
 
 
 def _versions() -> dict[str, Any]:

@@ -78,11 +78,16 @@ class GoNetwork(keras.Model):
     def __init__(self, config: NetworkConfig, *, dtype: str = "float32") -> None:
         super().__init__(dtype=dtype, name="network")
         self.config = config
-        pooling = pooling_blocks(config)
         self.planes = self._convolution("planes", config.channels, 3)
         self.scalars = self._dense("scalars", config.channels)
         self.blocks = [
-            ResidualBlock(config.channels, config.blocks, pooling=i in pooling, dtype=dtype, name=f"block_{i:02d}")
+            ResidualBlock(
+                config.channels,
+                config.blocks,
+                pooling=i in config.blocks_with_pooling,
+                dtype=dtype,
+                name=f"block_{i:02d}",
+            )
             for i in range(config.blocks)
         ]
         self.policy = self._convolution("policy", config.head_channels, 1)
@@ -140,12 +145,6 @@ class GoNetwork(keras.Model):
         if last:
             return {"kernel_initializer": keras.initializers.RandomNormal(stddev=0.01), "dtype": "float32"}
         return {"kernel_initializer": "he_normal", "dtype": self.dtype_policy}
-
-
-def pooling_blocks(config: NetworkConfig) -> frozenset[int]:
-    """Which blocks mix in global pooling: `config.pooling_blocks` of them, spread evenly, never crowded at an end."""
-    count = min(config.pooling_blocks, config.blocks)
-    return frozenset(int((i + 0.5) * config.blocks / count) for i in range(count))
 
 
 def build_model(config: NetworkConfig, num_planes: int, num_scalars: int, *, dtype: str = "float32") -> GoNetwork:

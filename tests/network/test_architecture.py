@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from minigo.config import ConfigError, NetworkConfig, TrainConfig
-from minigo.network.architecture import pool, pooling_blocks
+from minigo.network.architecture import pool
 from minigo.network.network import Network
 from minigo.network.trainer import Trainer
 from tests.support.learning import TINY, busy_network, random_batch, random_leaves
@@ -120,7 +120,7 @@ def test_every_input_plane_and_scalar_matters() -> None:
 
 @pytest.mark.parametrize(("blocks", "count", "expected"), [(4, 1, {2}), (6, 2, {1, 4}), (2, 9, {0, 1}), (3, 0, set())])
 def test_pooling_blocks_are_spread_evenly(blocks: int, count: int, expected: set[int]) -> None:
-    assert pooling_blocks(NetworkConfig(blocks=blocks, pooling_blocks=count)) == expected
+    assert NetworkConfig(blocks=blocks, pooling_blocks=count).blocks_with_pooling == expected
 
 
 @pytest.mark.parametrize("field", ["channels", "head_channels"])

@@ -4,8 +4,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from minigo.config import NetworkConfig, TrainConfig
-from minigo.network.architecture import pooling_blocks
+from minigo.config import ConfigError, NetworkConfig, TrainConfig
 from minigo.network.growth import grown_network
 from minigo.network.network import Network
 from minigo.network.trainer import Trainer
@@ -50,7 +49,7 @@ def test_what_is_new_learns_within_a_few_steps() -> None:
 
 def test_blocks_go_to_places_of_their_kind() -> None:
     config = replace(TINY, blocks=6, pooling_blocks=3)
-    assert (pooling_blocks(TINY), pooling_blocks(config)) == ({1}, {1, 3, 5})
+    assert (TINY.blocks_with_pooling, config.blocks_with_pooling) == ({1}, {1, 3, 5})
     grown, network = grown_network(busy_network(), config, seed=1).weights, busy_network().weights
 
     assert not grown["block_02/second/kernel"].any()
@@ -61,13 +60,13 @@ def test_blocks_go_to_places_of_their_kind() -> None:
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        (replace(TINY, channels=8), "network.channels must be 16 at least, got 8"),
-        (replace(TINY, blocks=1), "network.blocks must be 2 at least, got 1"),
+        (replace(TINY, channels=8), "network.channels must be 16 or more, got 8"),
+        (replace(TINY, blocks=1), "network.blocks must be 2 or more, got 1"),
         (replace(TINY, pooling_blocks=0), "choose another network.pooling_blocks"),
     ],
 )
 def test_what_can_not_hold_the_network_is_refused(config: NetworkConfig, message: str) -> None:
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(ConfigError, match=message):
         grown_network(busy_network(), config, seed=0)
 
 
