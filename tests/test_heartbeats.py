@@ -13,7 +13,7 @@ from minigo.heartbeats import Heartbeats
 from minigo.run import Run
 from minigo.train import train_worker
 from ratings.snapshot import FRESH_SECONDS
-from tests.support.training import CONFIG, publish_games
+from tests.support.training import CONFIG, publish_random_games
 
 
 class Hours:
@@ -105,7 +105,7 @@ def test_a_trainer_speaks_while_it_trains(tmp_path: Path, clock: Hours, monkeypa
         heard.append(status["doing"])
         clock.now += 100.0
 
-    publish_games(run, 0, 1)
+    publish_random_games(run, 0, 1)
     monkeypatch.setattr(run.telemetry, "heartbeat", listen)
     monkeypatch.setattr("minigo.train.Run.publish_network", stopping(Run.publish_network, stop))
     train_worker(run, stop, poll_seconds=0.01)

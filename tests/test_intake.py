@@ -11,7 +11,7 @@ from minigo.data.shards import RANDOM_PLAYOUTS, write_shard
 from minigo.gamepool import new_shard, play_random_shard
 from minigo.run import Run
 from minigo.train import RunTrainer
-from tests.support.training import CONFIG, FakeTrainer, publish_games, train
+from tests.support.training import CONFIG, FakeTrainer, publish_random_games, train
 
 
 @pytest.fixture
@@ -20,9 +20,9 @@ def run(tmp_path: Path) -> Run:
 
 
 def test_bad_shards_go_into_quarantine_and_training_goes_on(run: Run) -> None:
-    (good,) = publish_games(run, 0)
+    (good,) = publish_random_games(run, 0)
     foreign_config = dataclasses.replace(CONFIG, seed=6)
-    (foreign,) = publish_games(run, 1, config=foreign_config)
+    (foreign,) = publish_random_games(run, 1, config=foreign_config)
     torn = run.publish_shard("2024010100/000000-x-000002", run.read(good)[:-100])
     trainer = RunTrainer(run, FakeTrainer)
 
@@ -57,7 +57,7 @@ def test_a_shard_that_is_not_what_it_says_goes_into_quarantine(run: Run, changes
     header = dataclasses.replace(shard.header, **changes)
     name = run.shard_name(header.network, "tester", 3, "2024010100")
     path = run.publish_shard(name, write_shard(header, play_random_shard(CONFIG, shard)))
-    publish_games(run, 0)
+    publish_random_games(run, 0)
     train(run)
 
     assert reason in run.quarantined()[path]
@@ -66,11 +66,11 @@ def test_a_shard_that_is_not_what_it_says_goes_into_quarantine(run: Run, changes
 
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_a_shard_published_again_under_another_hour_is_not_trained_on_twice(run: Run, when: str) -> None:
-    (path,) = publish_games(run, 0)
+    (path,) = publish_random_games(run, 0)
     if when == "after":
         train(run)
     copy = run.publish_shard("2024010199/" + Path(path).stem, run.read(path))
-    publish_games(run, 1)
+    publish_random_games(run, 1)
     train(run)
 
     assert "has been trained on" in run.quarantined()[copy]
@@ -95,7 +95,7 @@ def test_a_game_that_the_run_would_not_have_played_goes_into_quarantine(
     path = run.publish_shard(
         run.shard_name(RANDOM_PLAYOUTS, "tester", 3, "2024010100"), write_shard(shard.header, [record])
     )
-    publish_games(run, 0)
+    publish_random_games(run, 0)
     train(run)
 
     assert reason in run.quarantined()[path]

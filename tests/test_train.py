@@ -18,7 +18,7 @@ from minigo.network.network import Network, arrays_from_bytes
 from minigo.run import Run, RunError, StaleError
 from minigo.train import RunTrainer, train_worker
 from tests.support.learning import busy_network, random_leaves
-from tests.support.training import CONFIG, FakeTrainer, publish_games, train
+from tests.support.training import CONFIG, FakeTrainer, publish_random_games, train
 
 
 class Killed(BaseException):
@@ -64,7 +64,7 @@ def test_a_copy_of_a_smaller_network_grows_when_it_is_trained(tmp_path: Path, mo
     run, small = Run.create(str(tmp_path / "run"), config), busy_network(CONFIG.network)
     run.publish_first_network(small.to_bytes(), small.description())
     for sequence in (0, 1):  # the second trainer goes on where the first was
-        publish_games(run, sequence, config=config)
+        publish_random_games(run, sequence)
         RunTrainer(Run.open(run.url)).train(0.0, threading.Event())
 
     first, *grown = (Network.from_bytes(*run.network_files(name)) for name in run.networks())
@@ -77,7 +77,7 @@ def test_a_copy_of_a_smaller_network_grows_when_it_is_trained(tmp_path: Path, mo
 
 
 def test_training_consumes_the_new_games_and_publishes_the_averaged_network(run: Run) -> None:
-    paths = publish_games(run, 0, 1)
+    paths = publish_random_games(run, 0, 1)
     trainer = RunTrainer(run)
     assert trainer.train(0.0, threading.Event()) == "000001"
 
@@ -96,7 +96,7 @@ def test_training_consumes_the_new_games_and_publishes_the_averaged_network(run:
     assert {"minigo", "keras", "tensorflow", "numpy"} <= info["versions"].keys()
 
     assert trainer.train(0.0, threading.Event()) is None
-    publish_games(run, 2)
+    publish_random_games(run, 2)
     assert trainer.train(0.0, threading.Event()) == "000002"
     assert infos(run)[2]["parent"] == "000001"
     assert infos(run)[2]["step"] > state.step
@@ -109,7 +109,7 @@ def test_training_that_diverges_ends_with_advice_and_stores_nothing(run: Run) ->
             network.weights["outcome/bias"][1] = np.nan
             return network
 
-    publish_games(run, 0, 1)
+    publish_random_games(run, 0, 1)
     with pytest.raises(RunError, match=r"weight outcome/bias must be finite .* lower --train\.learning_rate"):
         RunTrainer(run, Diverging).train(0.0, threading.Event())
 
@@ -124,10 +124,10 @@ def test_held_out_games_are_as_old_as_those_of_the_window(run: Run) -> None:
             return {"value_loss": sum(float(np.abs(batch.targets["score_lead"]).sum()) for batch in batches)}
 
     other = Run.create(f"{run.url}-other", CONFIG)
-    publish_games(run, 7, 8, 9, holdout=True)
-    publish_games(other, 9, holdout=True)  # two per cent of eight games are less than one shard, which is kept
+    publish_random_games(run, 7, 8, 9, holdout=True)
+    publish_random_games(other, 9, holdout=True)  # two per cent of eight games are less than one shard, which is kept
     for each in (run, other):
-        publish_games(each, 0, 1)
+        publish_random_games(each, 0, 1)
         RunTrainer(each, Listening).train(0.0, threading.Event())
 
     rows = [each.telemetry.metrics("train")[0] for each in (run, other)]
@@ -146,8 +146,8 @@ def test_games_without_a_position_to_train_on_are_an_error(run: Run) -> None:
 
 
 def test_metrics_and_events_tell_the_losses(run: Run) -> None:
-    publish_games(run, 0)
-    publish_games(run, 1, holdout=True)
+    publish_random_games(run, 0)
+    publish_random_games(run, 1, holdout=True)
     RunTrainer(run).train(0.0, threading.Event())
 
     (row,) = run.telemetry.metrics("train")
@@ -185,12 +185,12 @@ def test_a_trainer_killed_anywhere_loses_no_game_and_publishes_no_network_twice(
     run: Run, monkeypatch: pytest.MonkeyPatch, method: str, before: bool
 ) -> None:
     RunTrainer(run).publish_first_network()
-    publish_games(run, 0, 1)
+    publish_random_games(run, 0, 1)
     with monkeypatch.context() as patch:
         kill_in(patch, method, before=before)
         with pytest.raises(Killed):
             train(run)
-    publish_games(run, 2)
+    publish_random_games(run, 2)
     while RunTrainer(run).new_shards():
         train(run)
     RunTrainer(run)
@@ -211,7 +211,7 @@ def test_a_candidate_left_unpublished_is_published_when_a_trainer_starts(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     RunTrainer(run).publish_first_network()
-    publish_games(run, 0)
+    publish_random_games(run, 0)
     with monkeypatch.context() as patch:
         kill_in(patch, "Run.publish_network", before=True)
         with pytest.raises(Killed):
@@ -224,31 +224,31 @@ def test_a_candidate_left_unpublished_is_published_when_a_trainer_starts(
 
 def test_a_network_whose_weights_are_damaged_does_not_stop_training(run: Run) -> None:
     RunTrainer(run).publish_first_network()
-    publish_games(run, 0)
+    publish_random_games(run, 0)
     train(run)
     damaged = Path(run.network_path("000001")) / "weights.safetensors"
     damaged.write_bytes(b"damaged")
 
-    publish_games(run, 1)
+    publish_random_games(run, 1)
     train(run)
 
     assert run.networks() == ["000000", "000001", "000002"]
 
 
 def test_the_budget_that_is_used_is_stored_with_the_training(run: Run) -> None:
-    publish_games(run, 0)
+    publish_random_games(run, 0)
     RunTrainer(run, FakeTrainer).train(0.5, threading.Event(), seconds=90.0)
     assert run.seconds_used("trainer") == 90.0
 
     run.telemetry.heartbeat("trainer", {"elapsed_seconds": 95.5})
     assert run.seconds_used("trainer") == 95.5
-    publish_games(run, 1)
+    publish_random_games(run, 1)
     RunTrainer(run, FakeTrainer).train(0.5, threading.Event())
     assert run.seconds_used("loop") == 90.0
 
 
 def test_a_stopped_training_leaves_no_trace_and_can_be_repeated(run: Run) -> None:
-    publish_games(run, 0)
+    publish_random_games(run, 0)
     trainer, stop = RunTrainer(run, FakeTrainer), threading.Event()
     stop.set()
     assert trainer.train(0.0, stop) is None
@@ -266,7 +266,7 @@ def test_a_resumed_trainer_goes_on_as_the_first_would_have(tmp_path: Path) -> No
         run = Run.create(str(tmp_path / str(resumes)), CONFIG)
         trainer = RunTrainer(run)
         for sequence in range(5):
-            publish_games(run, sequence)
+            publish_random_games(run, sequence)
             if resumes and sequence == 4:
                 trainer = RunTrainer(Run.open(run.url))
             trainer.train(0.0, threading.Event())
@@ -282,7 +282,7 @@ def test_a_resumed_trainer_goes_on_as_the_first_would_have(tmp_path: Path) -> No
 
 
 def test_the_steps_follow_from_the_new_positions(run: Run) -> None:
-    paths = publish_games(run, 0, 1)
+    paths = publish_random_games(run, 0, 1)
     records = [record for path in paths for record in read_shard(run.read(path))[1]]
     positions = sum(len(trainable_plies(record, run.config.train)) for record in records)
     train(run)
@@ -294,9 +294,9 @@ def test_the_steps_follow_from_the_new_positions(run: Run) -> None:
 
 def test_a_trainer_that_starts_stops_the_older_one_even_before_it_commits(run: Run) -> None:
     old, new, stop = RunTrainer(run, FakeTrainer), RunTrainer(Run.open(run.url), FakeTrainer), threading.Event()
-    publish_games(run, 0)
+    publish_random_games(run, 0)
     old.train(0.0, threading.Event())
-    publish_games(run, 1)
+    publish_random_games(run, 1)
     stop.set()
     new.train(0.0, stop)
 
@@ -306,11 +306,11 @@ def test_a_trainer_that_starts_stops_the_older_one_even_before_it_commits(run: R
 
 def test_an_older_trainer_can_not_commit_any_more(run: Run) -> None:
     old, new = RunTrainer(run, FakeTrainer), RunTrainer(Run.open(run.url), FakeTrainer)
-    publish_games(run, 0)
+    publish_random_games(run, 0)
     old.train(0.0, threading.Event())
-    publish_games(run, 1)
+    publish_random_games(run, 1)
     new.train(0.0, threading.Event())
-    publish_games(run, 2)
+    publish_random_games(run, 2)
 
     with pytest.raises(StaleError):
         old.train(0.0, threading.Event())
@@ -328,9 +328,9 @@ def test_the_worker_says_what_it_waits_for_then_trains_until_it_is_stopped(
     try:
         wait_for(lambda: "waiting for games: 0 of 2 new shards, 2 missing (4 games each)" in caplog.text)
         assert run.networks() == ["000000"]
-        publish_games(run, 0)
+        publish_random_games(run, 0)
         wait_for(lambda: "waiting for games: 1 of 2 new shards, 1 missing (4 games each)" in caplog.text)
-        publish_games(run, 1)
+        publish_random_games(run, 1)
         wait_for(lambda: "published network 000001" in caplog.text)
     finally:
         stop.set()

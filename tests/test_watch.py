@@ -16,16 +16,16 @@ import minigo.network.steps
 from minigo.alarms import active_alarms
 from minigo.config import Config, GameConfig, LoopConfig, MachineConfig, NetworkConfig, SelfPlayConfig, TrainConfig
 from minigo.data.examples import Batch
-from minigo.data.shards import RANDOM_PLAYOUTS, write_shard
-from minigo.gamepool import new_shard, play_random_shard, play_shard
+from minigo.data.shards import write_shard
+from minigo.gamepool import new_shard, play_shard
 from minigo.go.record import GameRecord
 from minigo.network.network import Network
-from minigo.network.trainer import Trainer
 from minigo.run import Run
 from minigo.train import RunTrainer
 from minigo.watch import agreement
 from tests.support.area_evaluator import AreaEvaluator
 from tests.support.records import record_of
+from tests.support.training import FakeTrainer, publish_random_games
 
 CONFIG = Config(
     game=GameConfig(board_size=4, komi=1.5),
@@ -46,19 +46,11 @@ CONFIG = Config(
 Make = Callable[..., Batch]
 
 
-class Frozen(Trainer):
+class Frozen(FakeTrainer):
     """Reads every batch and learns nothing."""
 
-    def __init__(self, network: Network, config: TrainConfig, *, precision: str = "") -> None:  # noqa: ARG002
-        self._network = network
-        self._step = 0
-
-    @property
-    def step(self) -> int:
-        return self._step
-
-    def train(self, batches: Iterable[Any], progress: float) -> dict[str, float]:  # noqa: ARG002
-        self._step += sum(1 for _ in batches)
+    def train(self, batches: Iterable[Any], progress: float) -> dict[str, float]:
+        super().train(batches, progress)
         return {}
 
     def measure(self, batches: Iterable[Any]) -> dict[str, float]:  # noqa: ARG002
@@ -67,20 +59,10 @@ class Frozen(Trainer):
     def averaged_network(self) -> Network:
         return self._network
 
-    def checkpoint(self) -> dict[str, bytes]:
-        return {"step": str(self._step).encode()}
-
 
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
     return Run.create(str(tmp_path / "run"), CONFIG)
-
-
-def publish_random_games(run: Run, sequence: int = 0) -> None:
-    shard = new_shard(run.config, RANDOM_PLAYOUTS, "", None, "tester", sequence)
-    play_random_shard(run.config, shard)
-    name = run.shard_name(RANDOM_PLAYOUTS, "tester", sequence, "2024010100")
-    run.publish_shard(name, write_shard(shard.header, shard.records))
 
 
 def publish_games(
@@ -169,7 +151,7 @@ def black_wins_what_white_does(make: Make, arguments: tuple[Any, ...]) -> Batch:
 )
 def test_a_fault_between_games_and_batches_rings_in_the_first_training(run, monkeypatch, fault, kinds):
     plant(monkeypatch, fault)
-    publish_random_games(run)
+    publish_random_games(run, 0)
     train(RunTrainer(run, Frozen))
 
     assert active_alarms(run).keys() == kinds
@@ -188,7 +170,7 @@ def test_an_alarm_ends_when_its_fault_is_mended(run, monkeypatch):
     trainer = RunTrainer(run, Frozen)
     with monkeypatch.context() as planted:
         plant(planted, without_symmetry)
-        publish_random_games(run)
+        publish_random_games(run, 0)
         train(trainer)
     publish_random_games(run, 1)
     train(trainer)

@@ -37,7 +37,7 @@ def test_what_is_new_learns_within_a_few_steps() -> None:
     """Of each kernel that grew, the part that joins old and new; what starts at zero on both sides never would."""
     config = LARGER["all"]
     grown = grown_network(busy_network(), config, seed=1)
-    trainer = Trainer(grown, TrainConfig(batch_size=16, warmup_steps=0), precision="float32")
+    trainer = Trainer(grown, TrainConfig(batch_size=16, warmup_steps=0, weight_decay=0.0), precision="float32")
     trainer.train([random_batch(16, 5, seed) for seed in range(3)], 0.0)
 
     changed = trainer.network().weights

@@ -62,8 +62,9 @@ class FakeTrainer(Trainer):
         self._step = int(files["step"])
 
 
-def publish_games(run: Run, *sequences: int, holdout: bool = False, config: Config = CONFIG) -> list[str]:
-    """Publishes shards of random games; their paths."""
+def publish_random_games(run: Run, *sequences: int, holdout: bool = False, config: Config | None = None) -> list[str]:
+    """Publishes shards of random games, of the run's config or of another one; their paths."""
+    config = config or run.config
     paths = []
     for sequence in sequences:
         shard = new_shard(config, RANDOM_PLAYOUTS, "", None, "tester", sequence)
