@@ -175,6 +175,16 @@ class SelfPlayConfig(Section):
     num_simulations: int = option(
         16, "simulations of a full search, which becomes a policy target", low=2, high=100_000
     )
+    late_simulations: int = option(
+        0,
+        "simulations of a full search by networks from late_network on; 0: as many as by those before",
+        low=0,
+        high=100_000,
+        is_late=True,
+    )
+    late_network: int = option(
+        20, "number of the first network that makes late_simulations, where they are not 0", low=1, is_late=True
+    )
     fast_simulations: int = option(4, "simulations of a fast search, which only moves the game on", low=1, high=100_000)
     fast_noise: float = option(
         1.0,
@@ -194,6 +204,21 @@ class SelfPlayConfig(Section):
     random_passes: float = option(
         0.0, "share of the moves of a random game that are passes for no reason", low=0.0, high=0.5, is_late=True
     )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.late_simulations == 1:
+            raise ConfigError("selfplay.late_simulations must be 0 or 2..100000, got 1")
+
+    @property
+    def max_simulations(self) -> int:
+        """The most simulations that any search of self-play makes."""
+        return max(self.num_simulations, self.late_simulations, self.fast_simulations)
+
+    def full_simulations(self, network: str) -> int:
+        """How many simulations a full search by a network makes, which is told by the number in the network's name."""
+        is_late = self.late_simulations and network.isdecimal() and int(network) >= self.late_network
+        return self.late_simulations if is_late else self.num_simulations
 
 
 @dataclass(frozen=True)

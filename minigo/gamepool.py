@@ -175,7 +175,7 @@ class Game:
         """Decides how the next move is searched: a full search now and then, a fast one otherwise."""
         selfplay = self.config.selfplay
         self.is_full = self.random.random() < selfplay.full_share
-        return selfplay.num_simulations if self.is_full else selfplay.fast_simulations
+        return selfplay.full_simulations(self.shard.header.network) if self.is_full else selfplay.fast_simulations
 
     def play(self, result: SearchResult) -> bool:
         """Records a search and plays its move; whether the game is over."""
@@ -257,7 +257,6 @@ class GamePool:
         on_finished: Callable[[Shard], object],
         progress: Progress,
     ) -> None:
-        selfplay = config.selfplay
         self._config = config
         self._next_shard = next_shard
         self._on_finished = on_finished
@@ -267,7 +266,7 @@ class GamePool:
             config.search,
             config.game.board_size,
             self._num_games,
-            max_simulations=max(selfplay.num_simulations, selfplay.fast_simulations),
+            max_simulations=config.selfplay.max_simulations,
             batch_rows=config.machine.batch_rows,
         )
         self._games: dict[int, Game] = {}

@@ -12,6 +12,7 @@ from minigo.config import (
     LoopConfig,
     MachineConfig,
     NetworkConfig,
+    SelfPlayConfig,
     TrainConfig,
 )
 
@@ -109,3 +110,14 @@ def test_a_field_that_came_later_leaves_the_hash_of_runs_before_it():
 def test_a_seed_outside_its_range_is_refused(seed):
     with pytest.raises(ConfigError, match=r"seed must be an integer in 0\.\.4294967295"):
         Config(seed=seed)
+
+
+def test_a_full_search_is_told_by_the_number_of_its_network():
+    selfplay = SelfPlayConfig(num_simulations=32, late_simulations=64, late_network=20)
+
+    made = {name: selfplay.full_simulations(name) for name in ("000000", "000019", "000020", "000123", "benchmark")}
+    assert made == {"000000": 32, "000019": 32, "000020": 64, "000123": 64, "benchmark": 32}
+    assert selfplay.max_simulations == 64
+    assert SelfPlayConfig(num_simulations=32).full_simulations("000020") == 32
+    with pytest.raises(ConfigError, match=r"selfplay.late_simulations must be 0 or 2\.\.100000, got 1"):
+        SelfPlayConfig(late_simulations=1)

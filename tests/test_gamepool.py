@@ -60,6 +60,20 @@ def test_each_shard_is_played_by_its_own_network_while_one_takes_over() -> None:
         assert played.records == alone
 
 
+def test_full_searches_have_more_simulations_from_the_late_network_on_also_while_it_takes_over() -> None:
+    selfplay = dataclasses.replace(CONFIG.selfplay, late_simulations=9, late_network=2)
+    config = dataclasses.replace(CONFIG, selfplay=selfplay)
+    todo = [shard(number, HashEvaluator(number), f"{number:06d}") for number in (3, 2, 1)]
+    finished: list[Shard] = []
+    GamePool(config, lambda: todo.pop() if todo else None, finished.append, Progress()).run(threading.Event())
+
+    made = {}
+    for played in finished:
+        full = [record.simulations[record.target_plies] for record in played.records]
+        made[played.header.network] = set(np.concatenate(full).tolist())
+    assert made == {"000001": {CONFIG.selfplay.num_simulations}, "000002": {9}, "000003": {9}}
+
+
 def test_a_stopped_pool_drops_unfinished_games_and_publishes_none_of_them() -> None:
     stop = threading.Event()
 
