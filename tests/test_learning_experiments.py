@@ -121,7 +121,7 @@ def test_the_ablations_are_the_five_that_are_asked_for():
         changed[variant] = {line.partition(":")[0] for line in config.learning_differences(base)}
 
     assert changed["no-ownership-score"] == {"train.ownership_weight", "train.score_weight"}
-    searches = {"selfplay.num_simulations", "selfplay.full_share"}
+    searches = {"selfplay.num_simulations", "selfplay.late_simulations", "selfplay.full_share"}
     as_many_games = {"train.replay_ratio", "train.window_min", "train.untargeted_positions"}
     assert changed["no-playout-caps"] == searches | as_many_games
     assert changed["low-replay-small-window"] == {"train.replay_ratio", "train.window_growth"}
