@@ -183,7 +183,7 @@ class SelfPlayConfig(Section):
         is_late=True,
     )
     late_network: int = option(
-        20, "number of the first network that makes late_simulations, where they are not 0", low=1, is_late=True
+        20, "number, in its run, of the first network that searches with late_simulations", low=1, is_late=True
     )
     fast_simulations: int = option(4, "simulations of a fast search, which only moves the game on", low=1, high=100_000)
     fast_noise: float = option(
@@ -217,8 +217,9 @@ class SelfPlayConfig(Section):
 
     def full_simulations(self, network: str) -> int:
         """How many simulations a full search by a network makes, which is told by the number in the network's name."""
-        is_late = self.late_simulations and network.isdecimal() and int(network) >= self.late_network
-        return self.late_simulations if is_late else self.num_simulations
+        if self.late_simulations and network.isdecimal() and int(network) >= self.late_network:
+            return self.late_simulations
+        return self.num_simulations
 
 
 @dataclass(frozen=True)

@@ -104,6 +104,7 @@ def test_a_field_that_came_later_leaves_the_hash_of_runs_before_it():
 
     assert Config().learning_sha256() == before
     assert Config(train=TrainConfig(untargeted_positions=7)).learning_sha256() != before
+    assert Config(selfplay=SelfPlayConfig(late_simulations=64)).learning_sha256() != before
 
 
 @pytest.mark.parametrize("seed", [-1, 2**32, True])

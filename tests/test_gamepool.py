@@ -22,6 +22,12 @@ def pool_of(shards: list[Shard], finished: list[Shard]) -> GamePool:
     return GamePool(CONFIG, lambda: todo.pop() if todo else None, finished.append, Progress())
 
 
+def simulations_of_fast_searches(played: Shard) -> set[int]:
+    others = [[*range(record.start_ply), *record.target_plies] for record in played.records]
+    fast = [np.delete(record.simulations, plies) for record, plies in zip(played.records, others, strict=True)]
+    return set(np.concatenate(fast).tolist())
+
+
 def test_every_recorded_game_obeys_the_rules_and_its_result() -> None:
     for record in play_shard(CONFIG, shard()):
         record.check()
@@ -69,9 +75,13 @@ def test_full_searches_have_more_simulations_from_the_late_network_on_also_while
 
     made = {}
     for played in finished:
+        name = played.header.network
         full = [record.simulations[record.target_plies] for record in played.records]
-        made[played.header.network] = set(np.concatenate(full).tolist())
-    assert made == {"000001": {CONFIG.selfplay.num_simulations}, "000002": {9}, "000003": {9}}
+        made[name] = (set(np.concatenate(full).tolist()), simulations_of_fast_searches(played))
+        assert played.records == play_shard(config, shard(int(name), HashEvaluator(int(name)), name))
+    fast = {CONFIG.selfplay.fast_simulations}
+    early = ({CONFIG.selfplay.num_simulations}, fast)
+    assert made == {"000001": early, "000002": ({9}, fast), "000003": ({9}, fast)}
 
 
 def test_a_stopped_pool_drops_unfinished_games_and_publishes_none_of_them() -> None:

@@ -115,8 +115,9 @@ ABLATIONS: Final = {
     "no-ownership-score": Variant(
         "without the targets for ownership and score", ("--train.ownership_weight=0", "--train.score_weight=0")
     ),
-    # 0.2 x 32 + 0.8 x 4 simulations a move, late ones 0.2 x 64 + 0.8 x 4, for every move. Five times the positions have targets: a fifth of the
-    # examples for each, and a window and random games that count five times the positions, leave all else alike.
+    # 0.2 x 32 + 0.8 x 4 simulations a move, later 0.2 x 64 + 0.8 x 4, for every move. Five times the positions have
+    # targets: a fifth of the examples for each, and a window and random games that count five times the positions,
+    # leave all else alike.
     "no-playout-caps": Variant(
         "all searches alike, at the same cost",
         (
