@@ -10,7 +10,7 @@ can not tell: so the count may be larger, by no more than those.
 
 What takeovers cost is measured with the preset 9x9-cpu, its network not trained, a new one for each generation's games:
 the last games of the old one have batches of their own, which little fills. That a new network is compiled first and
-remembers nothing is not in it.
+remembers nothing is not in it. This comes last and takes 330 times --seconds.
 """
 
 import contextlib
