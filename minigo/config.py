@@ -216,7 +216,10 @@ class SelfPlayConfig(Section):
         return max(self.num_simulations, self.late_simulations, self.fast_simulations)
 
     def full_simulations(self, network: str) -> int:
-        """How many simulations a full search by a network makes, which is told by the number in the network's name."""
+        """How many simulations a full search by a network makes, by the number that is its name in a run.
+
+        A network that is of no run, like a benchmark's, searches as the first ones do.
+        """
         if self.late_simulations and network.isdecimal() and int(network) >= self.late_network:
             return self.late_simulations
         return self.num_simulations

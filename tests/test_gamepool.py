@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from cc_kernels.cache import EvaluationCache
-from minigo.config import GameConfig, MachineConfig
+from minigo.config import Config, GameConfig, MachineConfig
 from minigo.data.shards import RANDOM_PLAYOUTS
 from minigo.gamepool import GamePool, Progress, Shard, new_shard, play_random_shard, play_shard
 from minigo.go.record import GameRecord
@@ -17,9 +17,9 @@ from minigo.inference.evaluator import Evaluation, HashEvaluator, Leaves
 from tests.support.shards import CONFIG, shard
 
 
-def pool_of(shards: list[Shard], finished: list[Shard]) -> GamePool:
+def pool_of(shards: list[Shard], finished: list[Shard], config: Config = CONFIG) -> GamePool:
     todo = list(reversed(shards))
-    return GamePool(CONFIG, lambda: todo.pop() if todo else None, finished.append, Progress())
+    return GamePool(config, lambda: todo.pop() if todo else None, finished.append, Progress())
 
 
 def simulations_of_fast_searches(played: Shard) -> set[int]:
@@ -69,9 +69,9 @@ def test_each_shard_is_played_by_its_own_network_while_one_takes_over() -> None:
 def test_full_searches_have_more_simulations_from_the_late_network_on_also_while_it_takes_over() -> None:
     selfplay = dataclasses.replace(CONFIG.selfplay, late_simulations=9, late_network=2)
     config = dataclasses.replace(CONFIG, selfplay=selfplay)
-    todo = [shard(number, HashEvaluator(number), f"{number:06d}") for number in (3, 2, 1)]
+    shards = [shard(number, HashEvaluator(number), f"{number:06d}") for number in (1, 2, 3)]
     finished: list[Shard] = []
-    GamePool(config, lambda: todo.pop() if todo else None, finished.append, Progress()).run(threading.Event())
+    pool_of(shards, finished, config).run(threading.Event())
 
     made = {}
     for played in finished:

@@ -49,8 +49,8 @@ BENCHMARK = Command(
     description="""Measures each part alone and inside self-play, so that it shows where the time goes, and
     recommends settings for this machine. Without flags: 9x9, a network of 6 blocks of 64 channels, every back end
     that works here (--machine.backend and --machine.precision measure one). The network alone and self-play take
-    turns, and medians are printed: a busy machine slows both. Self-play searches as it
-    does before selfplay.late_network. Takes three minutes or so.""",
+    turns, and medians are printed: a busy machine slows both. Self-play searches as it does
+    before selfplay.late_network. Takes three minutes or so.""",
     examples=(
         "minigo benchmark",
         "minigo benchmark --board_size=19 --seconds=10 --json",
