@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Lets tests import `tests.support`: for this file, pytest puts the parent of `tests` on the path."""
 
+import hashlib
 import os
 
 import pytest
 
 import minigo  # noqa: F401 (settles what TensorFlow reads, before a test imports it)
+from minigo.storage import GcsStorage
+from tests.support.gcs_emulator import GcsEmulator
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -14,6 +17,21 @@ def user_cache(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
         yield
+
+
+@pytest.fixture(scope="module")
+def emulator():
+    """A server that speaks for the buckets."""
+    with GcsEmulator().running() as server:
+        yield server
+
+
+@pytest.fixture
+def gcs(emulator, monkeypatch, request):
+    """A storage in a bucket, in a prefix of its own."""
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", emulator.url)
+    emulator.faults.clear()
+    return GcsStorage("bucket", hashlib.sha256(request.node.name.encode()).hexdigest()[:16])
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:

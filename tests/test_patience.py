@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A bucket that is out of reach is waited for; what does not pass by itself is an error at once."""
 
-import hashlib
 import threading
 import time
 
@@ -11,25 +10,16 @@ from minigo import patience, storage
 from minigo.config import Config
 from minigo.patience import PatientStorage, patiently
 from minigo.run import Run
-from minigo.storage import GcsStorage, NotFound, StorageError, Unavailable
-from tests.support.gcs_emulator import GcsEmulator
-
-
-@pytest.fixture(scope="module")
-def emulator():
-    with GcsEmulator().running() as server:
-        yield server
+from minigo.storage import NotFound, StorageError, Unavailable
 
 
 @pytest.fixture
-def gcs(emulator, monkeypatch, request):
-    """A storage in a prefix of its own, whose client gives up soon."""
-    monkeypatch.setenv("STORAGE_EMULATOR_HOST", emulator.url)
+def gcs(gcs, monkeypatch):
+    """A storage whose client gives up soon."""
     monkeypatch.setattr(storage, "RETRY_SECONDS", 0.1)
     monkeypatch.setattr(patience, "MAX_DELAY_SECONDS", 0.2)
     monkeypatch.setattr(patience, "FIRST_DELAY_SECONDS", 0.1)
-    emulator.faults.clear()
-    return GcsStorage("bucket", hashlib.sha256(request.node.name.encode()).hexdigest()[:16])
+    return gcs
 
 
 @pytest.mark.parametrize("fault", ["503", "429", "drop"])

@@ -3,7 +3,6 @@
 
 import hashlib
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,12 +14,6 @@ from minigo.storage import LocalStorage, StorageError
 from ratings.ladder import rate_networks
 from tests.support.gcs_emulator import GcsEmulator
 from tests.support.match_runs import load_evaluator, play_gate_matches, run_with_networks
-
-
-@pytest.fixture(scope="module")
-def emulator() -> Iterator[GcsEmulator]:
-    with GcsEmulator().running() as server:
-        yield server
 
 
 @pytest.fixture

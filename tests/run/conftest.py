@@ -8,15 +8,8 @@ import pytest
 from minigo.config import Config, GameConfig
 from minigo.run import Run
 from minigo.storage import storage_at
-from tests.support.gcs_emulator import GcsEmulator
 
 CONFIG = Config(game=GameConfig(board_size=5))
-
-
-@pytest.fixture(scope="module")
-def emulator():
-    with GcsEmulator().running() as server:
-        yield server
 
 
 @pytest.fixture(params=["folder", "bucket"])
