@@ -17,7 +17,7 @@ from typing import NamedTuple
 from measure import Options, Ratio, Result, config_of, main
 
 from cc_kernels.playouts import random_game
-from minigo.anytime import AnytimeSearch, RootOptions
+from minigo.anytime import AnytimeSearch
 from minigo.benchmark import load_backends, wanted_backends
 from minigo.config import Config
 from minigo.go.position import Position
@@ -25,6 +25,7 @@ from minigo.inference.evaluator import Evaluation, Leaves
 from minigo.inference.parallel import ParallelEvaluator
 from minigo.measures import bare_evaluations_per_second, with_batch
 from minigo.network.network import Network
+from minigo.roots import RootOptions
 from minigo.selfplay import num_threads
 
 POSITIONS = 100

@@ -18,8 +18,9 @@ is pass-alive for a colour is left out, unless it is its owner's turn and the ar
 
 **PUCT** (below the root, and at it if `gumbel` is off) takes the largest of
     Q(child) + c_puct * prior * sqrt(n) / (1 + child visits),      n = visits of the node, waiting ones included,
-an unvisited move having Q = mean utility of the node - fpu_reduction. Of the unvisited moves only the one with the
-largest prior (then the smallest move) can win. A tie goes to the child visited first, and to a visited child.
+an unvisited move having Q = mean utility of the node's visits - fpu_reduction, waiting ones left out: they are no news
+of it. Of the unvisited moves only the one with the largest prior (then the smallest move) can win. A tie goes to the
+child visited first, and to a visited child.
 At the root, noise w[A] of gamma variates mixes in: prior = (1 - share) * prior + share * w / sum of w over the edges.
 
 **Gumbel** (Danihelka et al. 2022, "Policy improvement by planning with Gumbel", as in mctx): the root holds noise g[A]

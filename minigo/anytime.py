@@ -11,12 +11,11 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cc_kernels.board import BLACK, WHITE
 from cc_kernels.cache import EvaluationCache
 from cc_kernels.features import NUM_PLANES, NUM_SCALARS, NUM_SYMMETRIES, position_key, position_symmetry, write_features
 from cc_kernels.readout import ownership as tree_ownership
@@ -28,8 +27,9 @@ from minigo.go.position import Position
 from minigo.go.symmetry import move_images
 from minigo.inference.evaluator import Evaluation, Evaluator, Leaves
 from minigo.inference.parallel import ParallelEvaluator
+from minigo.roots import AS_IT_IS, RootOptions, avoid_depths, moves_between
 
-__all__ = ["Analysis", "AnytimeSearch", "Avoid", "MoveAnalysis", "RootOptions"]
+__all__ = ["Analysis", "AnytimeSearch", "MoveAnalysis"]
 
 MOST_VISITS: Final = 5_000_000
 """No limit is higher: the kernel's own."""
@@ -44,38 +44,6 @@ WALKS: Final = 512
 
 SEARCHED: Final = 0  # groups of trees, as the kernel has them
 RESTING: Final = 1
-
-
-class Avoid(NamedTuple):
-    """A move that a search leaves out."""
-
-    color: int
-    """BLACK or WHITE: whose move."""
-    move: int
-    """A point, or pass."""
-    until_depth: int = 1
-    """It is left out at this many plies from the root on, counting from the root's own: 1 is the root alone."""
-
-
-@dataclass(frozen=True)
-class RootOptions:
-    """What may differ from search to search of the same network.
-
-    Attributes:
-        avoid: moves that are left out.
-        wide_root_noise: flattens the root's policy, so that more moves get looked at; 0: as the network has it.
-        symmetries: over how many of the eight the root's own evaluation is averaged: 1 or 8.
-    """
-
-    avoid: tuple[Avoid, ...] = ()
-    wide_root_noise: float = 0.0
-    symmetries: int = 8
-
-    def allowed(self, position: Position) -> NDArray[np.bool_]:
-        """[A] the legal moves of the root that are not left out."""
-        legal = position.legal_moves()
-        legal[[avoid.move for avoid in self.avoid if avoid.color == position.to_play]] = False
-        return legal
 
 
 @dataclass
@@ -171,26 +139,26 @@ class AnytimeSearch:
         self._unprimed: set[int] = set()  # slots whose roots are to be evaluated, before anything else
         self._row_seconds: float | None = None
 
-    def begin(self, slot: int, position: Position, options: RootOptions = RootOptions()) -> None:
+    def begin(self, slot: int, position: Position, options: RootOptions = AS_IT_IS) -> None:
         """Puts a position into a slot, with an empty tree and no visits to make yet.
 
         Raises:
             ValueError: no such slot, or another board size.
         """
-        self._trees.start(slot, position.board, 0, group=RESTING, avoid=_avoided(options.avoid, position))
+        self._trees.start(slot, position.board, 0, group=RESTING, avoid=avoid_depths(options.avoid, position))
         self._trees.stop(slot)
         self._paused.discard(slot)
         self._searches[slot] = _Slot(position, options, is_over=position.is_over)
         self._evaluate_root(slot)
 
-    def follow(self, slot: int, position: Position, options: RootOptions = RootOptions()) -> int:
+    def follow(self, slot: int, position: Position, options: RootOptions = AS_IT_IS) -> int:
         """As `begin`, but keeps what is known of the position if a few moves lead to it from the slot's last one.
 
         Komi and rules must be the same, too. Where moves are avoided, or were, only a search of the same position with
         the same moves to avoid is kept. Returns the visits that are kept.
         """
         search = self._searches.get(slot)
-        moves = None if search is None else _moves_between(search.position, position)
+        moves = None if search is None else moves_between(search.position, position)
         if search is None or moves is None or search.is_over or position.is_over:
             self.begin(slot, position, options)
             return 0
@@ -418,34 +386,6 @@ class AnytimeSearch:
         )
         self._unprimed.discard(slot)
         self._trees.regroup(slot, SEARCHED)
-
-
-def _avoided(avoid: Sequence[Avoid], position: Position) -> NDArray[np.int16] | None:
-    """The depths as the kernel takes them; None if nothing is avoided."""
-    if not avoid:
-        return None
-    depths = np.zeros((2, position.board.num_moves), np.int16)
-    for color, move, until_depth in avoid:
-        if color not in (BLACK, WHITE) or not 0 <= move < depths.shape[1]:
-            raise ValueError(f"avoid must name black or white and a move, got colour {color} and move {move}")
-        row = 0 if color == BLACK else 1
-        depths[row, move] = max(depths[row, move], min(until_depth, np.iinfo(np.int16).max))
-    return depths
-
-
-def _moves_between(first: Position, second: Position) -> list[int] | None:
-    """The moves that lead from one position to the other, players taking turns; None if they do not."""
-    if (first.komi, first.rules, first.board_size) != (second.komi, second.rules, second.board_size):
-        return None
-    if second.moves[: len(first.moves)] != first.moves:
-        return None
-    board = first.board.copy()
-    moves = second.moves[len(first.moves) :]
-    for color, move in moves:
-        if color != board.to_play or not board.is_legal(move):
-            return None
-        board.play(move)
-    return [move for _, move in moves] if board == second.board else None
 
 
 def _row_as_the_board_lies(found: Evaluation, row: int, images: NDArray[np.int64]) -> Evaluation:

@@ -10,12 +10,12 @@ from cc_kernels.board import BLACK, WHITE
 from cc_kernels.cache import EvaluationCache
 from cc_kernels.scoring import final_area
 from minigo.analysis import UNSEARCHED_MOVES
-from minigo.anytime import Avoid, RootOptions
 from minigo.go.coords import move_from_vertex, vertex_from_move
 from minigo.go.position import Position
 from minigo.go.symmetry import transform_move
 from minigo.inference.evaluator import Evaluation, HashEvaluator, Leaves, UniformEvaluator
 from minigo.inference.parallel import ParallelEvaluator
+from minigo.roots import Avoid, RootOptions
 from tests.support.anytime import CAPTURE, DEFAULT, ONE, after, assert_same, run, search_of, searched
 from tests.support.area_evaluator import AreaEvaluator
 from tests.support.diagrams import stones_from_diagram

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from cc_kernels.board import BLACK, WHITE
-from minigo.anytime import Avoid, RootOptions
 from minigo.go.coords import vertex_from_move
 from minigo.go.position import Position
+from minigo.roots import Avoid, RootOptions
 from tests.support.anytime import CAPTURE, after, assert_same, run, search_of, searched
 from tests.support.diagrams import stones_from_diagram
 

@@ -19,7 +19,7 @@ PROTOCOL = (
     "minigo.inference.narrowing",
     "minigo.inference.parallel",
 )
-SEARCHES = ("minigo.search", "minigo.analysis", "minigo.anytime")
+SEARCHES = ("minigo.search", "minigo.analysis", "minigo.anytime", "minigo.roots")
 PLAYERS = (*GO, *PROTOCOL, *SEARCHES, "minigo.players", "minigo.engines.external")
 DATA = (*GO, "minigo.storage", "minigo.patience", "minigo.documents", "minigo.run", "minigo.run.*", "minigo.data.*")
 PROGRAMS = (
@@ -74,6 +74,7 @@ LAYERS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "minigo.search": (PLAYERS, ("numpy",)),
     "minigo.analysis": (GO, ("numpy",)),
     "minigo.anytime": (PLAYERS, ("numpy",)),
+    "minigo.roots": (GO, ("numpy",)),
     "minigo.players": (PLAYERS, ("numpy",)),
     "minigo.storage": ((), ("google",)),
     "minigo.patience": (("minigo.storage",), ()),

@@ -14,11 +14,11 @@ from typing import Any, Final, NamedTuple, Self
 import numpy as np
 
 from cc_kernels.board import BLACK, EMPTY, MAX_BOARD_SIZE, WHITE, IllegalMoveError
-from minigo.anytime import Avoid, RootOptions
 from minigo.engines.rules_text import requested_rules
 from minigo.go.coords import color_from_text, move_from_vertex, vertex_from_move
 from minigo.go.position import Position
 from minigo.go.rules import BONUSES, rules_with
+from minigo.roots import Avoid, RootOptions
 
 PERSPECTIVES: Final = ("BLACK", "WHITE", "SIDETOMOVE")
 MAX_VISITS: Final = 2**50

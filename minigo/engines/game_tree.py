@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from cc_kernels.cache import EvaluationCache
-from minigo.anytime import MOST_VISITS, Analysis, AnytimeSearch, RootOptions
+from minigo.anytime import MOST_VISITS, Analysis, AnytimeSearch
 from minigo.config import SearchConfig
 from minigo.engines.clock import Budget
 from minigo.go.position import Position
 from minigo.inference.evaluator import Evaluator
+from minigo.roots import RootOptions
 
 MAX_VISITS: Final = MOST_VISITS  # of one tree
 NO_LIMIT: Final = Budget(math.inf, math.inf)

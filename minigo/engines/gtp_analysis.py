@@ -23,11 +23,12 @@ from minigo.engines.gtp_table import (
 from minigo.engines.gtp_text import GtpError, quoted
 
 if TYPE_CHECKING:
-    from minigo.anytime import Analysis, Avoid, RootOptions
+    from minigo.anytime import Analysis
     from minigo.engines.gtp_formats import Shape
     from minigo.engines.gtp_session import Session
     from minigo.engines.thinking import Report
     from minigo.go.position import Position
+    from minigo.roots import Avoid, RootOptions
 
 SECONDS_BETWEEN: Final = 1.0  # of two lines, where no interval is given
 LEAST_SECONDS_BETWEEN: Final = 0.01
@@ -79,7 +80,7 @@ class Request:
 
     def root(self, board_size: int, noise: float = 0.0) -> "RootOptions":
         """What is searched: all but the moves to avoid, and of a colour with `allow` only those."""
-        from minigo.anytime import Avoid, RootOptions
+        from minigo.roots import Avoid, RootOptions
 
         avoided = list(self.avoided)
         for color, moves, depth in self.allowed:
@@ -166,7 +167,7 @@ def shower(session: "Session", request: Request, *, lone_pass: bool = False) -> 
 
 def _read_moves(request: Request, key: str, left: Iterator[str], board_size: int) -> None:
     """`avoid COLOR VERTEX,VERTEX… DEPTH`, or `allow`, once for each colour."""
-    from minigo.anytime import Avoid
+    from minigo.roots import Avoid
 
     color = color_from(_next(left, key))
     moves = {move_from(vertex, board_size) for vertex in _next(left, key).split(",")}

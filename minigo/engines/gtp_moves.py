@@ -9,9 +9,9 @@ from minigo.engines.gtp_analysis import Request, checked_root, parsed_request, s
 from minigo.engines.gtp_table import COLOR, VERTICES, Entry, words
 
 if TYPE_CHECKING:
-    from minigo.anytime import RootOptions
     from minigo.engines.gtp_session import Session
     from minigo.engines.thinking import Decision
+    from minigo.roots import RootOptions
 
 
 def genmove(session: "Session", color: int, *, cleanup: bool = False) -> str:
@@ -57,8 +57,8 @@ def _decision(
     request: Request | None = None,
 ) -> "Decision":
     thinker = session.thinker()  # first, for whoever leaves while it is loaded is not kept by imports
-    from minigo.anytime import RootOptions
     from minigo.engines.thinking import Report
+    from minigo.roots import RootOptions
 
     position = session.board.to_play(color)
     if request is not None:

@@ -18,7 +18,7 @@ from minigo.engines.loader import Loader
 from minigo.engines.options import PlayOptions
 
 if TYPE_CHECKING:
-    from minigo.anytime import Analysis, RootOptions
+    from minigo.anytime import Analysis
     from minigo.engines.clock import Clock
     from minigo.engines.ending import Ending
     from minigo.engines.gtp_board import GtpBoard
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from minigo.engines.thinking import Decision, Report
     from minigo.go.position import Position
     from minigo.go.rules import Rules
+    from minigo.roots import RootOptions
 
 
 class Thinker(Protocol):

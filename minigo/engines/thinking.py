@@ -15,7 +15,7 @@ from typing import Final, NamedTuple, Self
 
 import numpy as np
 
-from minigo.anytime import Analysis, RootOptions
+from minigo.anytime import Analysis
 from minigo.config import SearchConfig
 from minigo.engines.choice import (
     Resignation,
@@ -34,6 +34,7 @@ from minigo.go.position import Position
 from minigo.inference.evaluator import Evaluator, UniformEvaluator
 from minigo.inference.parallel import ParallelEvaluator
 from minigo.players import RandomPlayer
+from minigo.roots import RootOptions
 
 __all__ = ["Decision", "PlayOptions", "Report", "Thinking"]
 

@@ -151,16 +151,17 @@ class _Examination:
         self.num_threads = machine.threads or len(os.sched_getaffinity(0))
         choices = CHOICES[_keras_backend()]
         self.choices = [choice for choice in choices if _is_importable(choice.backend)]
-        self.reference = make_evaluator(network, self.choices[-1])
+        exact, player = self.choices[-1], Choice("openvino", "bfloat16")
+        self.reference = make_evaluator(network, exact)
+        self._made = {exact: self.reference}
         # Whatever is to be tried, the same evaluator plays: int8 must not depend on how it was asked for.
-        player = Choice("openvino", "bfloat16")
-        evaluator = make_evaluator(network, player) if player in self.choices else self.reference
-        positions = reached_positions(evaluator, board_size, komi, NUM_POSITIONS)
+        if player in self.choices:
+            self._made[player] = make_evaluator(network, player)
+        positions = reached_positions(self._made.get(player, self.reference), board_size, komi, NUM_POSITIONS)
         self.calibration, self.unseen = _every_second(positions, 0), _every_second(positions, 1)
 
     def evaluator(self, choice: Choice) -> Evaluator:
-        is_reference = choice == Choice(self.reference.backend, self.reference.precision)
-        return self.reference if is_reference else make_evaluator(self.network, choice, self.calibration)
+        return self._made.get(choice) or make_evaluator(self.network, choice, self.calibration)
 
     def speed(self, evaluators: Sequence[Evaluator]) -> list[float]:
         """Evaluations per second of each, all threads of the machine together."""

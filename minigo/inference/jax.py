@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from minigo.config import NetworkConfig
 from minigo.inference.evaluator import Evaluation, Leaves
-from minigo.network.network import KERAS_DTYPES, Network
+from minigo.network.network import KERAS_DTYPES, Network, empty_model, weight_shapes
 
 Tensor = Any
 Compiled = Callable[[list[Tensor], Any, Any], tuple[Tensor, ...]]
@@ -47,7 +47,7 @@ class JaxEvaluator:
         self.name = network.name
         self.precision = precision
         self._config = network.config
-        self._weights = [variable.value for variable in network.model(precision).trainable_variables]
+        self._weights = [jax.numpy.asarray(network.weights[name]) for name in weight_shapes(network.config)]
 
     def evaluate(self, leaves: Leaves) -> Evaluation:
         """Evaluates every row, padding included. The first call for a shape of network and batch compiles."""
@@ -87,7 +87,7 @@ def _in_eights(rows: NDArray[Any]) -> NDArray[Any]:
 
 def _evaluation(config: NetworkConfig, precision: str) -> Compiled:
     """The fields of an `Evaluation`, in its order, as a function of weights, planes and scalars."""
-    model = Network.create(config, seed=0).model(precision)
+    model = empty_model(config, precision)
 
     def evaluation(weights: list[Tensor], planes: Tensor, scalars: Tensor) -> tuple[Tensor, ...]:
         heads, _ = model.stateless_call(weights, [], {"planes": planes, "scalars": scalars})

@@ -20,7 +20,7 @@ from cc_kernels.features import NUM_PLANES, NUM_SCALARS
 from minigo.config import NetworkConfig
 from minigo.inference.evaluator import Evaluation, Leaves
 from minigo.inference.tensorflow import evaluation_tensors
-from minigo.network.network import Network
+from minigo.network.network import Network, empty_model, weight_shapes
 
 sys.modules.setdefault("openvino_telemetry", cast(Any, None))  # the import below would report itself over the network
 import openvino as ov  # noqa: E402
@@ -132,8 +132,7 @@ _CONVERTER: Final = _Converter()
 def _converted(network: Network) -> ov.Model:
     if keras.backend.backend() != "tensorflow":
         raise RuntimeError(f"this evaluator needs KERAS_BACKEND=tensorflow, got {keras.backend.backend()}")
-    keras_model = network.model("float32")
-    names = [variable.path.partition("/")[2] for variable in keras_model.trainable_variables]
+    keras_model, names = empty_model(network.config), list(weight_shapes(network.config))
 
     def evaluation(planes: tf.Tensor, scalars: tf.Tensor, *weights: tf.Tensor) -> list[tf.Tensor]:
         return evaluation_tensors(keras_model, list(weights), planes, scalars)

@@ -6,6 +6,7 @@ at the same time use sessions of their own, each with one thread: no call waits 
 on how many threads there are.
 """
 
+import functools
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -17,10 +18,11 @@ import tensorflow as tf
 from numpy.typing import NDArray
 from tensorflow.core.protobuf.rewriter_config_pb2 import RewriterConfig
 
+from minigo.config import NetworkConfig
 from minigo.inference.evaluator import Evaluation, Leaves
 from minigo.inference.processor import cpu_model
 from minigo.network.architecture import GoNetwork
-from minigo.network.network import Network
+from minigo.network.network import Network, empty_model, weight_shapes
 
 SPARE_ROWS: Final = 0 if "avx512f" in cpu_model()[1] else 8
 """Without AVX-512, the matrix products of the last rows have remainders that are rounded differently. Found by trying:
@@ -54,8 +56,8 @@ class TensorFlowEvaluator:
             raise RuntimeError(f"this evaluator needs KERAS_BACKEND=tensorflow, got {keras.backend.backend()}")
         self.name = network.name
         self.precision = precision
-        self._model = network.model(precision)
-        self._weights = [variable.numpy() for variable in self._model.trainable_variables]
+        self._config = network.config
+        self._weights = [network.weights[name].copy() for name in weight_shapes(network.config)]
         self._graphs: dict[Shape, Graph] = {}
         self._idle: dict[Shape, deque[Compiled]] = {}  # sessions that no thread is using
         self._lock = threading.Lock()
@@ -77,16 +79,28 @@ class TensorFlowEvaluator:
         except (KeyError, IndexError):
             with self._lock:
                 if shape not in self._graphs:
-                    self._graphs[shape] = self._graph(shape)
+                    with _TRACING:
+                        self._graphs[shape] = self._graph(shape)
                     self._idle[shape] = deque()
                 return _session(self._graphs[shape])
 
     def _graph(self, shape: Shape) -> Graph:
+        model = _model(self._config, self.precision)
         with tf.Graph().as_default():
             planes = tf.compat.v1.placeholder(tf.uint8, shape[:-1])
             scalars = tf.compat.v1.placeholder(tf.float32, (shape[0], shape[-1]))
             weights = [tf.constant(weight) for weight in self._weights]
-            return Graph([planes, scalars], evaluation_tensors(self._model, weights, planes, scalars))
+            return Graph([planes, scalars], evaluation_tensors(model, weights, planes, scalars))
+
+
+_TRACING: Final = threading.Lock()
+"""Held while a model is traced, which networks of one shape share."""
+
+
+@functools.lru_cache(maxsize=8)
+def _model(config: NetworkConfig, precision: str) -> GoNetwork:
+    """A model whose own weights nobody reads."""
+    return empty_model(config, precision)
 
 
 def evaluation_tensors(model: GoNetwork, weights: list[Any], planes: Any, scalars: Any) -> list[Any]:

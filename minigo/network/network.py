@@ -6,6 +6,7 @@ and hash have been checked.
 """
 
 import dataclasses
+import functools
 import hashlib
 import random
 from collections.abc import Mapping
@@ -56,12 +57,12 @@ class Network:
             keras.utils.set_random_seed(seed)
         else:
             random.seed(seed)  # which initializers take their seeds from; the call above would import TensorFlow
-        return cls.from_model(_empty_model(config, "float32"))
+        return cls.from_model(empty_model(config))
 
     @classmethod
     def from_model(cls, model: GoNetwork, info: dict[str, Any] | None = None) -> Self:
         """Copies the weights out of a model."""
-        weights = {_name(variable): np.array(variable.numpy(), np.float32) for variable in model.variables}
+        weights = {weight_name(variable): np.array(variable.numpy(), np.float32) for variable in model.variables}
         return cls(model.config, weights, info if info is not None else {})
 
     def model(self, precision: str = "float32") -> GoNetwork:
@@ -70,7 +71,7 @@ class Network:
         Args:
             precision: "float32" or "bfloat16" (weights and outputs are float32 in both).
         """
-        model = _empty_model(self.config, KERAS_DTYPES[precision])
+        model = empty_model(self.config, precision)
         load_weights(model, self.weights)
         return model
 
@@ -98,7 +99,7 @@ class Network:
         config = _checked_config(data, info)
         weights: Weights = arrays_from_bytes(data)
         try:
-            _check_weights(_empty_model(config, "float32"), weights)
+            _check_weights(weights, config)
         except ConfigError as error:
             raise NetworkError(f"network's config is not one of this program: {error}") from None
         return cls(config, weights, info)
@@ -128,16 +129,23 @@ def load_weights(model: GoNetwork, weights: Weights) -> None:
     Raises:
         NetworkError: names or shapes disagree, or a weight is not finite.
     """
-    _check_weights(model, weights)
+    _check_weights(weights, model.config)
     for variable in model.variables:
-        variable.assign(weights[_name(variable)])
+        variable.assign(weights[weight_name(variable)])
 
 
-def _empty_model(config: NetworkConfig, dtype: str) -> GoNetwork:
-    return build_model(config, len(PLANE_NAMES), len(SCALAR_NAMES), dtype=dtype)
+def empty_model(config: NetworkConfig, precision: str = "float32") -> GoNetwork:
+    """A model of some shape whose weights are to come from elsewhere. Takes most of a second."""
+    return build_model(config, len(PLANE_NAMES), len(SCALAR_NAMES), dtype=KERAS_DTYPES[precision])
 
 
-def _name(variable: Any) -> str:
+@functools.lru_cache(maxsize=16)
+def weight_shapes(config: NetworkConfig) -> Mapping[str, tuple[int, ...]]:
+    """The shape of each weight by its name, in the order of a model's variables."""
+    return {weight_name(variable): tuple(variable.shape) for variable in empty_model(config).variables}
+
+
+def weight_name(variable: Any) -> str:
     """The variable's path without the model's own name."""
     return str(variable.path).partition("/")[2]
 
@@ -157,14 +165,13 @@ def _checked_config(data: bytes, info: dict[str, Any]) -> NetworkConfig:
         raise NetworkError(f"network's config is not one of this program: {error}") from None
 
 
-def _check_weights(model: GoNetwork, weights: Weights) -> None:
-    expected = {_name(variable): tuple(variable.shape) for variable in model.variables}
+def _check_weights(weights: Weights, config: NetworkConfig) -> None:
+    expected = weight_shapes(config)
     actual = {name: array.shape for name, array in weights.items()}
     for name in sorted(expected.keys() | actual.keys()):
         if expected.get(name) != actual.get(name):
             raise NetworkError(
-                f"weight {name} must have shape {expected.get(name)}, got {actual.get(name)} "
-                f"(a network of {model.config})"
+                f"weight {name} must have shape {expected.get(name)}, got {actual.get(name)} (a network of {config})"
             )
         if weights[name].dtype != np.float32 or not np.isfinite(weights[name]).all():
             raise NetworkError(f"weight {name} must be finite float32")

@@ -8,7 +8,6 @@ import tracemalloc
 import pytest
 
 from cc_kernels.board import BLACK, KO_POSITIONAL, KO_SIMPLE, KO_SITUATIONAL, WHITE
-from minigo.anytime import Avoid
 from minigo.engines.analysis import lines_of
 from minigo.engines.analysis_request import (
     MAX_MOVES,
@@ -20,6 +19,7 @@ from minigo.engines.analysis_request import (
     turn_numbers,
 )
 from minigo.go.coords import move_from_vertex
+from minigo.roots import Avoid
 from tests.support.analysis_client import moves, query
 
 DEFAULTS = Settings()

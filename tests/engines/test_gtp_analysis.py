@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from cc_kernels.board import BLACK, WHITE
-from minigo.anytime import Avoid, RootOptions
 from minigo.config import SearchConfig
 from minigo.engines.gtp import GtpEngine
 from minigo.engines.gtp_formats import Shape, _numbers, info_line, raw_network_text
@@ -18,6 +17,7 @@ from minigo.engines.thinking import Thinking
 from minigo.go.coords import move_from_vertex
 from minigo.go.position import Position
 from minigo.inference.evaluator import HashEvaluator
+from minigo.roots import Avoid, RootOptions
 from tests.support.gtp import (
     GAME,
     Conversation,

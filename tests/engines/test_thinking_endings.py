@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from cc_kernels.board import BLACK, WHITE
-from minigo.anytime import Avoid, RootOptions
 from minigo.config import SearchConfig
 from minigo.engines.options import PlayOptions
 from minigo.engines.raw_network import evaluate_alone
@@ -15,6 +14,7 @@ from minigo.engines.thinking import _USUAL, Thinking
 from minigo.go.coords import move_from_vertex, vertex_from_move
 from minigo.go.position import Position
 from minigo.inference.evaluator import HashEvaluator
+from minigo.roots import Avoid, RootOptions
 from tests.support.area_evaluator import AreaEvaluator
 from tests.support.thinking import LibertyEvaluator
 from tests.support.thinking_bench import CAPTURE, Bench, empty, shown

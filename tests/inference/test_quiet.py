@@ -132,8 +132,9 @@ def test_without_jax_it_says_what_to_install(monkeypatch):
 def test_training_gets_the_threads_it_is_given():
     script = (
         "from minigo.inference.quiet import start_tensorflow; start_tensorflow(1); import tensorflow as tf; "
-        "tf.constant(0) + 1; print(tf.config.threading.get_intra_op_parallelism_threads())"
+        "tf.constant(0) + 1; threads = tf.config.threading; "
+        "print(threads.get_intra_op_parallelism_threads(), threads.get_inter_op_parallelism_threads())"
     )
     result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
 
-    assert result.stdout == "1\n"
+    assert result.stdout == "1 1\n"

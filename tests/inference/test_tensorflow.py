@@ -70,6 +70,19 @@ def test_bfloat16_is_close_to_float32() -> None:
     assert not np.array_equal(rough.value, exact.value)
 
 
+def test_networks_of_one_shape_keep_their_weights_apart() -> None:
+    networks = [busy_network(seed=seed) for seed in range(3)]
+    evaluators = [TensorFlowEvaluator(network, precision="float32") for network in networks]
+    for network in networks[:2]:
+        network.weights["score_lead/bias"] += 100.0  # comes too late
+    for board_size in (5, 7):
+        leaves = random_leaves(4, board_size)
+        inputs = {"planes": leaves.planes, "scalars": leaves.scalars}
+        for evaluator, network, late in zip(evaluators, networks, (100, 100, 0), strict=True):
+            expected = np.asarray(network.model()(inputs)["score_lead"]) - late * board_size
+            np.testing.assert_allclose(evaluator.evaluate(leaves).score_lead, expected, atol=1e-3)
+
+
 def test_one_evaluator_plays_boards_of_several_sizes() -> None:
     evaluator = TensorFlowEvaluator(busy_network())
 

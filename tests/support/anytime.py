@@ -5,11 +5,12 @@ import dataclasses
 
 import numpy as np
 
-from minigo.anytime import Analysis, AnytimeSearch, RootOptions
+from minigo.anytime import Analysis, AnytimeSearch
 from minigo.config import SearchConfig
 from minigo.go.coords import move_from_vertex
 from minigo.go.position import Position
 from minigo.inference.evaluator import Evaluator, HashEvaluator
+from minigo.roots import RootOptions
 
 CONFIG = SearchConfig()
 DEFAULT, ONE = RootOptions(), RootOptions(symmetries=1)
