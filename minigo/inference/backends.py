@@ -161,7 +161,9 @@ class _Examination:
         self.calibration, self.unseen = _every_second(positions, 0), _every_second(positions, 1)
 
     def evaluator(self, choice: Choice) -> Evaluator:
-        return self._made.get(choice) or make_evaluator(self.network, choice, self.calibration)
+        if choice not in self._made:
+            self._made[choice] = make_evaluator(self.network, choice, self.calibration)
+        return self._made[choice]
 
     def speed(self, evaluators: Sequence[Evaluator]) -> list[float]:
         """Evaluations per second of each, all threads of the machine together."""

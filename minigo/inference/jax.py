@@ -47,7 +47,7 @@ class JaxEvaluator:
         self.name = network.name
         self.precision = precision
         self._config = network.config
-        self._weights = [jax.numpy.asarray(network.weights[name]) for name in weight_shapes(network.config)]
+        self._weights = [jax.numpy.array(network.weights[name]) for name in weight_shapes(network.config)]
 
     def evaluate(self, leaves: Leaves) -> Evaluation:
         """Evaluates every row, padding included. The first call for a shape of network and batch compiles."""

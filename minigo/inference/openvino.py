@@ -6,6 +6,7 @@ makes constants of them and compiles that for each batch shape; int8 also quanti
 Start at `OpenVINOEvaluator`; docs/adr/0008-openvino-and-int8.md says why int8 is made as it is.
 """
 
+import dataclasses
 import sys
 import threading
 from collections import deque
@@ -63,7 +64,8 @@ class OpenVINOEvaluator:
             raise ValueError("int8 needs positions to calibrate with")
         self.name = network.name
         self.precision = precision if precision != "bfloat16" or has_bfloat16() else "float32"
-        self._network = network
+        weights = {name: weight.copy() for name, weight in network.weights.items()}
+        self._network = dataclasses.replace(network, weights=weights)
         self._sizes = activation_sizes(network, calibration) if precision == "int8" and calibration else None
         self._models: dict[Shape, ov.Model] = {}
         self._idle: dict[Shape, deque[ov.InferRequest]] = {}  # requests that no thread is using

@@ -89,7 +89,7 @@ def start_tensorflow(training_threads: int = 0) -> None:
         import tensorflow as tf
 
         tf.config.threading.set_intra_op_parallelism_threads(training_threads)
-        if training_threads:  # operations take turns: side by side they would go from core to core, and away from data
+        if training_threads == 1:  # one operation after the other: else they go from core to core, away from their data
             tf.config.threading.set_inter_op_parallelism_threads(1)
         # As in `minigo.inference.tensorflow`: the first session decides how a GPU's memory is taken.
         gpu_options = tf.compat.v1.GPUOptions(allow_growth=True)

@@ -22,7 +22,7 @@ from minigo.config import NetworkConfig
 from minigo.inference.evaluator import Evaluation, Leaves
 from minigo.inference.processor import cpu_model
 from minigo.network.architecture import GoNetwork
-from minigo.network.network import Network, empty_model, weight_shapes
+from minigo.network.network import KERAS_DTYPES, Network, empty_model, weight_shapes
 
 SPARE_ROWS: Final = 0 if "avx512f" in cpu_model()[1] else 8
 """Without AVX-512, the matrix products of the last rows have remainders that are rounded differently. Found by trying:
@@ -47,6 +47,10 @@ class TensorFlowEvaluator:
     Args:
         network: what to evaluate with; later changes to it have no effect.
         precision: arithmetic inside the network, "float32" or "bfloat16"; what comes out is float32.
+
+    Raises:
+        RuntimeError: Keras does not run on TensorFlow.
+        ValueError: another precision.
     """
 
     backend = "tensorflow"
@@ -54,6 +58,8 @@ class TensorFlowEvaluator:
     def __init__(self, network: Network, *, precision: str = "bfloat16") -> None:
         if keras.backend.backend() != "tensorflow":
             raise RuntimeError(f"this evaluator needs KERAS_BACKEND=tensorflow, got {keras.backend.backend()}")
+        if precision not in KERAS_DTYPES:
+            raise ValueError(f"precision must be one of {', '.join(KERAS_DTYPES)} with TensorFlow, got {precision}")
         self.name = network.name
         self.precision = precision
         self._config = network.config
