@@ -107,15 +107,14 @@ cdef int choose_puct(const Rules* rules, GameTree* tree, int index) noexcept nog
     """The child that PUCT goes to, created if it is new."""
     cdef Node* node = &tree.nodes[index]
     cdef Node* child
-    cdef double best_score = -INFINITY, score, first_play
+    cdef double best_score = -INFINITY, score
     cdef double exploration = rules.c_puct * sqrt(<double>(node.visits + node.waiting))
     cdef int best = NO_NODE, i, front
     if node.status == EXPANDED:
         arrange(tree, node)
     front = node.edges + node.num_children
     if node.num_children < node.num_edges:
-        first_play = node.utility_sum / node.visits - rules.fpu_reduction
-        best_score = first_play + exploration * tree.edge_priors[front]
+        best_score = mean_utility(node) - rules.fpu_reduction + exploration * tree.edge_priors[front]
     i = node.first_child
     while i != NO_NODE:
         child = &tree.nodes[i]

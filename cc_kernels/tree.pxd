@@ -18,9 +18,8 @@ is pass-alive for a colour is left out, unless it is its owner's turn and the ar
 
 **PUCT** (below the root, and at it if `gumbel` is off) takes the largest of
     Q(child) + c_puct * prior * sqrt(n) / (1 + child visits),      n = visits of the node, waiting ones included,
-an unvisited move having Q = mean utility of the node's evaluated visits - fpu_reduction, without the waiting ones,
-whose +1 says nothing about it. Of the unvisited moves only the one with the largest prior (then the smallest move) can
-win. A tie goes to the child visited first, and to a visited child.
+an unvisited move having Q = mean utility of the node - fpu_reduction. Of the unvisited moves only the one with the
+largest prior (then the smallest move) can win. A tie goes to the child visited first, and to a visited child.
 At the root, noise w[A] of gamma variates mixes in: prior = (1 - share) * prior + share * w / sum of w over the edges.
 
 **Gumbel** (Danihelka et al. 2022, "Policy improvement by planning with Gumbel", as in mctx): the root holds noise g[A]
@@ -54,8 +53,8 @@ found needs no row and waits for the other leaves of its turn; if all are found,
 has another turn. So a search finds the same with any cache of its evaluator's, whoever else writes to it.
 
 **Waiting leaves** (`leaves_per_game` > 1): to PUCT, a leaf on its way to the evaluator counts, on all of its path, as
-one visit with utility +1 for the player to move there (a virtual loss for whoever moved to it), but not in the value
-of an unvisited move. At a Gumbel root it counts where visits are compared with the schedule, not in Q or sigma.
+one visit with utility +1 for the player to move there (a virtual loss for whoever moved to it). At a Gumbel root it
+counts where visits are compared with the schedule, not in Q or sigma.
 
 **Priming.** A root may get its evaluation from outside (a mean over symmetries, a flattened policy). It replaces the
 root's own: priors, those of visited moves too, and its part in the root's sums. The rest of the tree stays.

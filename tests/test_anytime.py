@@ -162,7 +162,7 @@ def test_wide_noise_flattens_what_is_searched_but_not_what_is_told() -> None:
 
     np.testing.assert_array_equal(plain.policy, wide.policy)
     assert [move.visits for move in plain.moves] == [199, 0]
-    assert sum(move.visits > 20 for move in wide.moves) > 1
+    assert len(wide.moves) > len(plain.moves)
 
 
 def test_the_network_s_value_counts_as_one_visit() -> None:

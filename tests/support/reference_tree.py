@@ -163,7 +163,7 @@ class ReferenceSearch:
     def puct_score(self, node: Node, move: int) -> float:
         """Q + c_puct * prior * sqrt(visits of the node) / (1 + visits of the move)."""
         child = node.children.get(move)
-        q = node.utility_sum / node.visits - self.settings.fpu_reduction if child is None else -child.mean_utility
+        q = node.mean_utility - self.settings.fpu_reduction if child is None else -child.mean_utility
         exploration = self.settings.c_puct * node.edges[move] * math.sqrt(node.count)
         return q + exploration / (1 + (0 if child is None else child.count))
 
