@@ -58,7 +58,7 @@ def _decision(
 ) -> "Decision":
     thinker = session.thinker()  # first, for whoever leaves while it is loaded is not kept by imports
     from minigo.engines.thinking import Report
-    from minigo.roots import RootOptions
+    from minigo.roots import AS_IT_IS
 
     position = session.board.to_play(color)
     if request is not None:
@@ -71,7 +71,7 @@ def _decision(
         show=None if request is None else shower(session, request, lone_pass=True),
         interval=interval,
         report=Report() if request is None else request.report(),
-        root=RootOptions() if root is None else root,
+        root=AS_IT_IS if root is None else root,
         cleanup=cleanup,
         plays=plays,
         waited_seconds=time.monotonic() - session.asked,  # also while the network was still being loaded

@@ -34,7 +34,7 @@ from minigo.go.position import Position
 from minigo.inference.evaluator import Evaluator, UniformEvaluator
 from minigo.inference.parallel import ParallelEvaluator
 from minigo.players import RandomPlayer
-from minigo.roots import RootOptions
+from minigo.roots import AS_IT_IS, RootOptions
 
 __all__ = ["Decision", "PlayOptions", "Report", "Thinking"]
 
@@ -43,7 +43,6 @@ ENDING_SECONDS: Final = 2.0  # … which takes no longer
 WARM_UP_SECONDS: Final = 20.0
 
 _WITH_OWNERSHIP: Final = Report(ownership=True)
-_USUAL: Final = RootOptions()
 
 
 class Decision(NamedTuple):
@@ -127,7 +126,7 @@ class Thinking:
             return
         self._compile(board_size)
         empty = Position.empty(board_size, 7.5, "cgos")
-        self._tree.take(empty, _USUAL)
+        self._tree.take(empty, AS_IT_IS)
         budget = Budget(WARM_UP_SECONDS, WARM_UP_SECONDS)
         never = Wishes(lambda: False)
         self._tree.search(Limits(8 * self._batch_rows, budget, self._now()), never)
@@ -152,7 +151,7 @@ class Thinking:
         show: Callable[[Analysis], None] | None = None,
         interval: float | None = None,
         report: Report = PLAIN,
-        root: RootOptions = _USUAL,
+        root: RootOptions = AS_IT_IS,
         cleanup: bool = False,
         plays: bool = True,
         waited_seconds: float = 0.0,
@@ -195,7 +194,7 @@ class Thinking:
         show: Callable[[Analysis], None],
         interval: float,
         report: Report = PLAIN,
-        root: RootOptions = _USUAL,
+        root: RootOptions = AS_IT_IS,
         visits: int | None = None,
         seconds: float | None = None,
     ) -> Analysis:
@@ -233,7 +232,7 @@ class Thinking:
     def ponder(self, position: Position, *, interrupted: Callable[[], bool]) -> None:
         """Searches a position in which the other player is to move, until interrupted or the tree is full."""
         if self._random is None and not position.is_over:
-            self._tree.take(position, _USUAL)
+            self._tree.take(position, AS_IT_IS)
             self._tree.search(Limits(MAX_VISITS, NO_LIMIT, self._now()), Wishes(interrupted))
 
     def evaluate(self, position: Position, symmetry: int | None) -> RawEvaluation:
@@ -253,7 +252,7 @@ class Thinking:
         searched = position.reopened()
         if self._random is not None or searched.is_over:
             return ending_of(position, None)
-        self._tree.take(searched, _USUAL)
+        self._tree.take(searched, AS_IT_IS)
         budget = Budget(ENDING_SECONDS, ENDING_SECONDS)
         self._tree.search(Limits(ENDING_VISITS, budget, self._now()), Wishes(lambda: False))
         return self._ending(position, self._tree.analysis(_WITH_OWNERSHIP))
