@@ -10,11 +10,11 @@ from cc_kernels.board import BLACK, WHITE
 from minigo.config import SearchConfig
 from minigo.engines.options import PlayOptions
 from minigo.engines.raw_network import evaluate_alone
-from minigo.engines.thinking import _USUAL, Thinking
+from minigo.engines.thinking import Thinking
 from minigo.go.coords import move_from_vertex, vertex_from_move
 from minigo.go.position import Position
 from minigo.inference.evaluator import HashEvaluator
-from minigo.roots import Avoid, RootOptions
+from minigo.roots import AS_IT_IS, Avoid, RootOptions
 from tests.support.area_evaluator import AreaEvaluator
 from tests.support.thinking import LibertyEvaluator
 from tests.support.thinking_bench import CAPTURE, Bench, empty, shown
@@ -214,7 +214,7 @@ def test_a_move_that_is_not_played_leaves_chance_as_it_was():
         return [
             thinking.decide(empty(), None, interrupted=lambda: False, plays=plays, root=root).move
             for plays in asked
-            for root in (_USUAL, avoid)
+            for root in (AS_IT_IS, avoid)
         ]
 
     assert moves(True, True)[2:] == moves(False, False, True, True)[6:]
