@@ -11,7 +11,9 @@ from Cython.Build import cythonize
 from setuptools import Extension, setup
 
 DEBUG = os.environ.get("MINIGO_DEBUG_KERNELS") == "1"
-KERNELS = ("board", "scoring", "features", "cache", "playouts", "replay", "simulation", "pools", "tree", "readout")
+KERNELS = (
+    "board", "scoring", "ladders", "features", "cache", "playouts", "replay", "simulation", "pools", "tree", "readout",
+)
 
 extensions = [
     Extension(

@@ -22,6 +22,7 @@ cdef bint breaks_ko(const BoardState* s, const History* history, int vertex, int
 cdef bint is_legal(const BoardState* s, const History* history, int vertex, int color) noexcept nogil
 cdef void play_vertex(BoardState* s, int vertex, int color) noexcept nogil
 cdef uint64_t history_key(const BoardState* s) noexcept nogil
+cdef int write_liberties(const BoardState* s, int head, int most, int* found) noexcept nogil
 cdef int count_liberties(const BoardState* s, int head, int most) noexcept nogil
 cdef bint is_own_eye(const BoardState* s, int vertex, int color) noexcept nogil
 
@@ -58,6 +59,24 @@ cdef inline int move_of(const BoardState* s, int vertex) noexcept nogil:
 cdef inline int move_vertex(const BoardState* s, int move) noexcept nogil:
     """The vertex a move plays on, or PASS_VERTEX."""
     return 0 if move == s.num_points else vertex_of(s, move)
+
+
+cdef inline void neighbours(const BoardState* s, int vertex, int* around) noexcept nogil:
+    around[0] = vertex - s.stride
+    around[1] = vertex - 1
+    around[2] = vertex + 1
+    around[3] = vertex + s.stride
+
+
+cdef inline bint add_new(int* found, int* count, int vertex) noexcept nogil:
+    """Appends a vertex unless it is there; whether it was not."""
+    cdef int i
+    for i in range(count[0]):
+        if found[i] == vertex:
+            return False
+    found[count[0]] = vertex
+    count[0] += 1
+    return True
 
 
 cdef inline bint in_atari(const Cell* head) noexcept nogil:

@@ -22,6 +22,7 @@ from cc_kernels.types cimport (
     C_KO_SITUATIONAL,
     C_WHITE,
     EMPTY_SET,
+    MAX_POINTS,
     MAX_SIZE,
     NO_VERTEX,
     NUM_LAST_MOVES,
@@ -118,13 +119,6 @@ cdef inline void drop_liberty(Cell* head, int vertex) noexcept nogil:
     head.pseudo_liberties -= 1
     head.liberty_sum -= vertex
     head.liberty_sum_squares -= vertex * vertex
-
-
-cdef inline void neighbours(const BoardState* s, int vertex, int* around) noexcept nogil:
-    around[0] = vertex - s.stride
-    around[1] = vertex - 1
-    around[2] = vertex + 1
-    around[3] = vertex + s.stride
 
 
 cdef void merge_chains(BoardState* s, int a, int b) noexcept nogil:
@@ -333,31 +327,28 @@ cdef bint is_legal(const BoardState* s, const History* history, int vertex, int 
     return kind != FORBIDDEN and not breaks_ko(s, history, vertex, color, kind)
 
 
+cdef int write_liberties(const BoardState* s, int head, int most, int* found) noexcept nogil:
+    """Finds liberties of the chain under `head`, in no particular order, at most `most`; returns how many."""
+    cdef int count = 0, vertex = head, i
+    cdef int[4] around
+    while True:
+        neighbours(s, vertex, around)
+        for i in range(4):
+            if s.cells[around[i]].color == C_EMPTY and add_new(found, &count, around[i]) and count == most:
+                return count
+        vertex = s.cells[vertex].next_stone
+        if vertex == head:
+            return count
+
+
 cdef int count_liberties(const BoardState* s, int head, int most) noexcept nogil:
     """Liberties of the chain under `head`, counted up to `most`, at most MAX_POINTS."""
-    cdef int16_t[NUM_VERTICES] found
-    cdef int count = 0, vertex = head, i, j
-    cdef int[4] around
+    cdef int[MAX_POINTS] found
     if in_atari(&s.cells[head]):
         return 1
     if s.cells[head].pseudo_liberties > 4 * (most - 1):
         return most                     # each liberty is in at most four pairs
-    while True:
-        neighbours(s, vertex, around)
-        for i in range(4):
-            if s.cells[around[i]].color != C_EMPTY:
-                continue
-            for j in range(count):
-                if found[j] == around[i]:
-                    break
-            else:
-                found[count] = around[i]
-                count += 1
-                if count == most:
-                    return count
-        vertex = s.cells[vertex].next_stone
-        if vertex == head:
-            return count
+    return write_liberties(s, head, most, found)
 
 
 cdef bint is_own_eye(const BoardState* s, int vertex, int color) noexcept nogil:

@@ -4,7 +4,7 @@
 from cc_kernels.types cimport BoardState, History, MAX_POINTS, int8_t, int16_t, uint8_t, uint64_t
 
 cdef enum:
-    C_NUM_PLANES = 14
+    C_NUM_PLANES = 15
     C_NUM_SCALARS = 2
     C_NUM_SYMMETRIES = 8
 

@@ -22,6 +22,7 @@ from cc_kernels.board cimport (
     set_of,
     vertex_of,
 )
+from cc_kernels.ladders cimport ladder_takes
 from cc_kernels.rng cimport mix64, next_random
 from cc_kernels.scoring cimport write_pass_alive
 from cc_kernels.types cimport (
@@ -47,6 +48,7 @@ PLANE_NAMES = (
     "chain with 1 liberty",
     "chain with 2 liberties",
     "chain with 3 liberties",
+    "chain that a ladder takes",
     "forbidden by ko or superko",
     "last move",
     "move before it",
@@ -65,11 +67,12 @@ cdef enum:
     OWN = 0
     OPPONENT = 1
     ONE_LIBERTY = 2
-    KO = 5
-    LAST_MOVE = 6
-    OWN_ALIVE = 11
-    OPPONENT_ALIVE = 12
-    ON_BOARD = 13
+    LADDERED = 5
+    KO = 6
+    LAST_MOVE = 7
+    OWN_ALIVE = 12
+    OPPONENT_ALIVE = 13
+    ON_BOARD = 14
 
 cdef enum:                              # what the key tells apart on a point
     BLACK_STONE = BLACK_SET
@@ -212,6 +215,7 @@ cdef void write_planes(
     """
     cdef const int16_t* image = symmetry_image(s.board_size, symmetry)
     cdef int8_t[NUM_VERTICES] liberties  # at a chain's head: 1 to 4, or 0 where not yet counted
+    cdef int8_t[NUM_VERTICES] laddered  # at the same heads
     cdef uint8_t[C_NUM_PLANES] empty_point
     cdef uint8_t* row
     cdef uint64_t bits
@@ -233,8 +237,10 @@ cdef void write_planes(
                 head = s.cells[vertex].chain
                 if liberties[head] == 0:
                     liberties[head] = count_liberties(s, head, 4)
+                    laddered[head] = liberties[head] < 3 and ladder_takes(s, head, liberties[head])
                 if liberties[head] < 4:
                     row[ONE_LIBERTY + liberties[head] - 1] = 1
+                row[LADDERED] = laddered[head]
     if pass_alive != NULL:
         for i in range(s.num_points):
             vertex = vertex_of(s, i)

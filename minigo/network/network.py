@@ -91,13 +91,13 @@ class Network:
 
     @classmethod
     def from_bytes(cls, data: bytes, info: dict[str, Any]) -> Self:
-        """Reads what `to_bytes` and `description` wrote.
+        """Reads what `to_bytes` and `description` wrote, also before there were so many planes.
 
         Raises:
             NetworkError: hash, format, input planes, names or shapes disagree, or a weight is not finite.
         """
         config = _checked_config(data, info)
-        weights: Weights = arrays_from_bytes(data)
+        weights = _with_all_planes(arrays_from_bytes(data), info["planes"])
         try:
             _check_weights(weights, config)
         except ConfigError as error:
@@ -156,13 +156,27 @@ def _checked_config(data: bytes, info: dict[str, Any]) -> NetworkConfig:
         raise NetworkError(f"weights must have sha256 {expected}, got {actual}")
     if info.get("network_format") != NETWORK_FORMAT:
         raise NetworkError(f"network format must be {NETWORK_FORMAT}, got {info.get('network_format')}")
-    for key, names in (("planes", PLANE_NAMES), ("scalars", SCALAR_NAMES)):
-        if info.get(key) != list(names):
-            raise NetworkError(f"network reads other {key} than this program writes: {info.get(key)}")
+    planes, scalars = info.get("planes"), info.get("scalars")
+    if not isinstance(planes, list) or [name for name in PLANE_NAMES if name in planes] != planes:
+        raise NetworkError(f"network reads other planes than this program writes: {planes}")
+    if scalars != list(SCALAR_NAMES):
+        raise NetworkError(f"network reads other scalars than this program writes: {scalars}")
     try:
         return NetworkConfig(**info["network"])
     except (ConfigError, KeyError, TypeError) as error:
         raise NetworkError(f"network's config is not one of this program: {error}") from None
+
+
+def _with_all_planes(weights: Weights, planes: list[str]) -> Weights:
+    """The weights of a network that reads some of the planes, for all of them: it makes nothing of the others."""
+    kernel = weights.get("planes/kernel")
+    if kernel is None or kernel.ndim != 4:
+        return weights  # and refused for that
+    if kernel.shape[2] != len(planes):
+        raise NetworkError(f"weight planes/kernel must read the info's {len(planes)} planes, got {kernel.shape[2]}")
+    wide = np.zeros((*kernel.shape[:2], len(PLANE_NAMES), kernel.shape[3]), kernel.dtype)
+    wide[:, :, [PLANE_NAMES.index(plane) for plane in planes]] = kernel
+    return {**weights, "planes/kernel": wide}
 
 
 def _check_weights(weights: Weights, config: NetworkConfig) -> None:

@@ -20,12 +20,14 @@ from cc_kernels.features import (
 from tests.support.diagrams import board_from_diagram, play, point, stones_from_diagram, stones_from_position
 from tests.support.positions import KO
 from tests.support.random_positions import fills_eye, random_position
+from tests.support.reference_ladders import laddered_points
 from tests.support.reference_board import ReferenceBoard
 from tests.support.reference_scoring import pass_alive_points
 
 NUM_LAST_MOVES = 5
 KO_RULES = (KO_SIMPLE, KO_POSITIONAL, KO_SITUATIONAL)
 KOMI_SCALE = 15
+KO_PLANE = PLANE_NAMES.index("forbidden by ko or superko")
 TWO_EYES = """
     . X . X O
     X X X X O
@@ -56,6 +58,7 @@ def slow_planes(reference: ReferenceBoard) -> NDArray[np.uint8]:
         position.of(own),
         position.of(enemy),
         *({p for p, count in liberties.items() if count == number} for number in (1, 2, 3)),
+        laddered_points(position, size),
         {move for move, reason in illegal.items() if reason == "ko"},
         *last_moves,
         alive[own],
@@ -138,13 +141,13 @@ def test_planes_on_19x19_agree_with_the_reference() -> None:
 
 def test_the_ko_plane_shows_what_ko_forbids_the_player_to_move() -> None:
     board = board_from_diagram(KO, to_play=WHITE)
-    assert not features(board)[0][:, :, 5].any()
+    assert not features(board)[0][:, :, KO_PLANE].any()
 
     play(board, "B3")
-    assert np.flatnonzero(features(board)[0][:, :, 5]).tolist() == [point("C3", 4)]
+    assert np.flatnonzero(features(board)[0][:, :, KO_PLANE]).tolist() == [point("C3", 4)]
 
     play(board, "pass")
-    assert not features(board)[0][:, :, 5].any()
+    assert not features(board)[0][:, :, KO_PLANE].any()
 
 
 def test_komi_is_seen_by_the_player_to_move() -> None:
@@ -261,7 +264,7 @@ def test_images_of_a_position_share_key_and_row() -> None:
         board, reference = Board(size, 6.5, ko_rule, suicide), ReferenceBoard(size, ko_rule, suicide)
         for _ in range(int(rng.integers(2 * size**2))):
             play_random_move(rng, board, reference)
-        ko_points += int(features(board)[0][:, :, 5].sum())
+        ko_points += int(features(board)[0][:, :, KO_PLANE].sum())
         passes += board.passes > 0
         symmetries.add(position_symmetry(board))
         for symmetry in range(NUM_SYMMETRIES):
@@ -342,7 +345,7 @@ def test_the_key_depends_on_what_superko_forbids() -> None:
         play(one, "pass pass pass pass pass pass")
 
     differences = (features(board)[0] != features(without_history)[0]).any(axis=(0, 1))
-    assert np.flatnonzero(differences).tolist() == [5]
+    assert np.flatnonzero(differences).tolist() == [KO_PLANE]
     assert position_key(board) != position_key(without_history)
 
 

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
+import dataclasses
 import hashlib
 
 import numpy as np
 import pytest
 
+from cc_kernels.features import PLANE_NAMES
 from minigo.config import NetworkConfig
 from minigo.network.network import Network, NetworkError, arrays_from_bytes, arrays_to_bytes, load_weights
 from tests.support.learning import TINY, busy_network, random_leaves
@@ -39,6 +41,22 @@ def test_a_model_made_of_the_files_computes_the_same() -> None:
         np.testing.assert_array_equal(ours[head].numpy(), theirs[head].numpy())
 
 
+def test_a_network_of_fewer_planes_makes_nothing_of_the_others() -> None:
+    network, leaves = busy_network(), random_leaves(3, 5)
+    unread = PLANE_NAMES.index("chain that a ladder takes")
+    planes = [name for name in PLANE_NAMES if name != PLANE_NAMES[unread]]
+    fewer = np.delete(network.weights["planes/kernel"], unread, axis=2)
+    old = dataclasses.replace(network, weights={**network.weights, "planes/kernel": fewer})
+    read = Network.from_bytes(old.to_bytes(), {**old.description(), "planes": planes}).model()
+    cleared = leaves.planes.copy()
+    cleared[..., unread] = 0
+    ours = network.model()({"planes": cleared, "scalars": leaves.scalars})
+    theirs = read({"planes": leaves.planes, "scalars": leaves.scalars})
+
+    for head in ours:
+        np.testing.assert_allclose(ours[head].numpy(), theirs[head].numpy(), rtol=1e-5, atol=1e-6)
+
+
 def test_new_networks_follow_from_their_seed() -> None:
     first, again, other = (Network.create(TINY, seed=seed).to_bytes() for seed in (3, 3, 4))
 
@@ -65,7 +83,10 @@ def test_bytes_that_are_no_safetensors_are_refused_even_if_their_hash_is_right()
     ("changes", "message"),
     [
         ({"network_format": 2}, "network format must be 1, got 2"),
-        ({"planes": ["own stone"]}, "network reads other planes"),
+        ({"planes": ["own stone", "wings"]}, "network reads other planes"),
+        ({"planes": ["opponent's stone", "own stone"]}, "network reads other planes"),
+        ({"planes": "own stone"}, "network reads other planes"),
+        ({"planes": ["own stone"]}, r"planes/kernel must read the info's 1 planes, got \d+"),
         ({"scalars": []}, "network reads other scalars"),
         ({"network": {"blocks": 2, "wings": 4}}, "config is not one of this program"),
         ({"network": {"blocks": 0}}, "config is not one of this program"),

@@ -7,6 +7,7 @@ import functools
 import numpy as np
 import pytest
 
+from cc_kernels.features import PLANE_NAMES
 from minigo.config import NetworkConfig, TrainConfig
 from minigo.data.examples import Batch
 from minigo.network.network import Network, NetworkError
@@ -15,7 +16,7 @@ from tests.support.learning import TINY, busy_network, random_batch
 
 FAST = TrainConfig(learning_rate=5e-3, warmup_steps=5, average_decay=0.9)
 OTHER_SHAPE = NetworkConfig(blocks=1, channels=8, head_channels=8)
-LAST_MOVE_PLANE = 6
+LAST_MOVE_PLANE = PLANE_NAMES.index("last move")
 
 
 def chosen(batch: Batch, rows: np.ndarray) -> Batch:
