@@ -12,7 +12,17 @@ from setuptools import Extension, setup
 
 DEBUG = os.environ.get("MINIGO_DEBUG_KERNELS") == "1"
 KERNELS = (
-    "board", "scoring", "ladders", "features", "cache", "playouts", "replay", "simulation", "pools", "tree", "readout",
+    "board",
+    "scoring",
+    "ladders",
+    "features",
+    "cache",
+    "playouts",
+    "replay",
+    "simulation",
+    "pools",
+    "tree",
+    "readout",
 )
 
 extensions = [

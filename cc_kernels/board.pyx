@@ -256,7 +256,7 @@ cdef uint64_t hash_after(const BoardState* s, int vertex, int color, bint suicid
     cdef int removed = color if suicide else -color
     cdef int[4] around
     cdef int[4] seen
-    cdef int num_seen = 0, i, j, head
+    cdef int num_seen = 0, i, head
     if not suicide:
         result ^= zobrist[color_index(color)][vertex]
     neighbours(s, vertex, around)
@@ -266,12 +266,7 @@ cdef uint64_t hash_after(const BoardState* s, int vertex, int color, bint suicid
         head = s.cells[around[i]].chain
         if not in_atari(&s.cells[head]):
             continue
-        for j in range(num_seen):
-            if seen[j] == head:
-                break
-        else:
-            seen[num_seen] = head
-            num_seen += 1
+        if add_new(seen, &num_seen, head):
             result ^= chain_hash(s, head)
     return result
 
@@ -328,7 +323,7 @@ cdef bint is_legal(const BoardState* s, const History* history, int vertex, int 
 
 
 cdef int write_liberties(const BoardState* s, int head, int most, int* found) noexcept nogil:
-    """Finds liberties of the chain under `head`, in no particular order, at most `most`; returns how many."""
+    """Finds liberties of the chain under `head`, up to `most` (1 or more), in no order; returns how many."""
     cdef int count = 0, vertex = head, i
     cdef int[4] around
     while True:
@@ -528,7 +523,7 @@ cdef class Board:
         for point in range(self.state.num_points):
             vertex = vertex_of(&self.state, point)
             if self.state.cells[vertex].color != C_EMPTY:
-                view[point] = count_liberties(&self.state, self.state.cells[vertex].chain, NUM_VERTICES)
+                view[point] = count_liberties(&self.state, self.state.cells[vertex].chain, MAX_POINTS)
         return result.reshape(self.state.board_size, self.state.board_size)
 
     def captured(self, int color):

@@ -3,34 +3,47 @@
 
 A ladder is read as far as a network can use it in little time: the owner runs out each time, and has escaped if he can
 take stones beside the chain; the opponent gives atari where that leaves the chain less room to run, and tries both ways
-where the room is the same, but not often. What is read depends on the stones alone, not on what came before them, and
-not on the order in which points are looked at: images of a position have images of its ladders.
+at first and, not often, where the room is the same. What is read depends on the stones alone, not on what came before
+them, and not on the order in which points are looked at: images of a position have images of its ladders.
 """
 
-from cc_kernels.board cimport ORDINARY, add_new, copy_state, in_atari, ko_apart, neighbours, play_vertex, write_liberties
+from cc_kernels.board cimport (
+    ORDINARY,
+    add_new,
+    copy_state,
+    in_atari,
+    ko_apart,
+    neighbours,
+    play_vertex,
+    write_liberties,
+)
 from cc_kernels.types cimport C_EMPTY, NO_VERTEX, BoardState
 
 cdef enum:
     ESCAPED = 3                         # liberties with which a chain has run away
-    MAX_ATARIS = 60                     # a chain that takes more has escaped
-    MAX_FORKS = 2                       # ataris in a line that may go either way
+    MAX_ATARIS = 60                     # a chain that takes more from one fork to the next has escaped
+    MAX_FORKS = 2                       # ataris in a line, after the first, that may go either way
 
 
 cdef int room_after(const BoardState* s, int head, int vertex, int closed) noexcept nogil:
-    """Liberties, at most `ESCAPED`, that a chain gains by playing on its liberty `vertex`, where `closed` is none."""
+    """Liberties, at most `ESCAPED`, that a chain gains by playing on its liberty `vertex`, not counting `closed`."""
     cdef int[4] around
     cdef int[ESCAPED] found
     cdef int[ESCAPED + 2] theirs        # as many as can be new, and the two that are not
-    cdef int count = 0, num_theirs, i, j
+    cdef int count = 0, color, num_theirs, i, j
     neighbours(s, vertex, around)
     for i in range(4):
-        if s.cells[around[i]].color == C_EMPTY and around[i] != closed and add_new(found, &count, around[i]):
-            if count == ESCAPED:
-                return count
-    for i in range(4):
-        if s.cells[around[i]].color != s.cells[head].color or s.cells[around[i]].chain == head:
-            continue
-        num_theirs = write_liberties(s, s.cells[around[i]].chain, ESCAPED + 2, theirs)
+        color = s.cells[around[i]].color
+        if color == C_EMPTY:
+            num_theirs = around[i] != closed
+            theirs[0] = around[i]
+        elif color == s.cells[head].color and s.cells[around[i]].chain != head:
+            num_theirs = write_liberties(s, s.cells[around[i]].chain, ESCAPED + 2, theirs)
+        elif color == -s.cells[head].color and in_atari(&s.cells[s.cells[around[i]].chain]):
+            num_theirs = 1              # it is taken from there
+            theirs[0] = around[i]
+        else:
+            num_theirs = 0
         for j in range(num_theirs):
             if theirs[j] != vertex and theirs[j] != closed and add_new(found, &count, theirs[j]) and count == ESCAPED:
                 return count
@@ -59,8 +72,8 @@ cdef inline int room_if_chased(const BoardState* s, int head, int atari, int run
 cdef bint is_taken(BoardState* s, int vertex, int forks) noexcept nogil:
     """Whether the chain at `vertex`, which is in atari, is taken although its owner moves; plays it out on `s`."""
     cdef int[ESCAPED] liberties
-    cdef int color = s.cells[vertex].color, head, first, second, i
-    for i in range(MAX_ATARIS):
+    cdef int color = s.cells[vertex].color, head, first, second, _atari
+    for _atari in range(MAX_ATARIS):
         head = s.cells[vertex].chain
         if can_take(s, head):
             return False

@@ -18,6 +18,7 @@ from typing import Any, Final
 import keras
 import numpy as np
 
+from cc_kernels.features import PLANE_NAMES
 from minigo import __version__
 from minigo.config import Config
 from minigo.data.examples import Batch, ExampleStream
@@ -51,6 +52,9 @@ class RunTrainer:
         run: where games come from and networks go.
         trainer: what takes the steps; tests have one that costs nothing.
         beat: called before each step, and before each shard is read.
+
+    Raises:
+        RunError: an earlier version trained it, whose networks read other planes.
     """
 
     def __init__(self, run: Run, trainer: type[Trainer] = Trainer, beat: Callable[[], None] = lambda: None) -> None:
@@ -61,6 +65,7 @@ class RunTrainer:
         self._session: _Session | None = None
         if keras.backend.backend() != "tensorflow":
             _log.info("no TensorBoard events: they take TensorFlow, and this trains with %s", keras.backend.backend())
+        _check_planes(run)
         _publish_candidate(run)
 
     def publish_first_network(self) -> str:
@@ -265,6 +270,20 @@ class _Session:
         folder = self._run.telemetry.tensorboard_folder("train")
         if folder is not None and keras.backend.backend() == "tensorflow":
             _write_events(str(folder), state.step, {k: v for k, v in row.items() if isinstance(v, int | float)})
+
+
+def _check_planes(run: Run) -> None:
+    """Raises RunError if training can not go on from the checkpoint, because there are more planes now."""
+    state = run.training.state()
+    if state is None or state.checkpoint is None:
+        return
+    planes = json.loads(run.training.read_checkpoint(state)[_CANDIDATE])["planes"]
+    if planes != list(PLANE_NAMES):
+        raise RunError(
+            f"the checkpoint of {run.url} must read the {len(PLANE_NAMES)} planes of this version, got the "
+            f"{len(planes)} of an earlier one, which has to finish it. A new run may begin with what it has learned "
+            f"(--first_network={run.url})"
+        )
 
 
 def _publish_candidate(run: Run) -> str | None:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from cc_kernels.features import PLANE_NAMES
 from minigo.data.shards import RANDOM_PLAYOUTS, read_shard, write_shard
 from minigo.data.window import trainable_plies
 from minigo.gamepool import new_shard, play_random_shard
@@ -116,6 +117,19 @@ def test_training_that_diverges_ends_with_advice_and_stores_nothing(run: Run) ->
     assert run.networks() == ["000000"]
     assert run.training.consumed_shards() == set()
     assert train(run) == "000001"
+
+
+def test_a_checkpoint_that_reads_fewer_planes_is_refused_with_advice_and_left_alone(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish_random_games(run, 0)
+    train(run)
+    before = run.training.state()
+    monkeypatch.setattr("minigo.train.PLANE_NAMES", (*PLANE_NAMES, "wings"))
+
+    with pytest.raises(RunError, match=r"planes of this version.*--first_network="):
+        RunTrainer(run)
+    assert run.training.state() == before
 
 
 def test_held_out_games_are_as_old_as_those_of_the_window(run: Run) -> None:

@@ -93,6 +93,8 @@ class Network:
     def from_bytes(cls, data: bytes, info: dict[str, Any]) -> Self:
         """Reads what `to_bytes` and `description` wrote, also before there were so many planes.
 
+        A network that reads fewer of them has zeros for the others now; its info stays that of the file.
+
         Raises:
             NetworkError: hash, format, input planes, names or shapes disagree, or a weight is not finite.
         """
@@ -157,7 +159,7 @@ def _checked_config(data: bytes, info: dict[str, Any]) -> NetworkConfig:
     if info.get("network_format") != NETWORK_FORMAT:
         raise NetworkError(f"network format must be {NETWORK_FORMAT}, got {info.get('network_format')}")
     planes, scalars = info.get("planes"), info.get("scalars")
-    if not isinstance(planes, list) or [name for name in PLANE_NAMES if name in planes] != planes:
+    if not planes or not isinstance(planes, list) or [name for name in PLANE_NAMES if name in planes] != planes:
         raise NetworkError(f"network reads other planes than this program writes: {planes}")
     if scalars != list(SCALAR_NAMES):
         raise NetworkError(f"network reads other scalars than this program writes: {scalars}")

@@ -20,8 +20,8 @@ from cc_kernels.features import (
 from tests.support.diagrams import board_from_diagram, play, point, stones_from_diagram, stones_from_position
 from tests.support.positions import KO
 from tests.support.random_positions import fills_eye, random_position
-from tests.support.reference_ladders import laddered_points
 from tests.support.reference_board import ReferenceBoard
+from tests.support.reference_ladders import laddered_points
 from tests.support.reference_scoring import pass_alive_points
 
 NUM_LAST_MOVES = 5
@@ -369,4 +369,5 @@ def test_setup_forgets_the_last_moves() -> None:
     board.setup(stones_from_diagram(TWO_EYES), WHITE)
 
     assert position_key(board) == position_key(board_from_diagram(TWO_EYES, to_play=WHITE, komi=board.komi))
-    assert np.array_equal(features(board)[0][:, :, 6:11], np.zeros((5, 5, 5)))
+    first = PLANE_NAMES.index("last move")
+    assert not features(board)[0][:, :, first : first + NUM_LAST_MOVES].any()

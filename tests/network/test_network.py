@@ -47,14 +47,15 @@ def test_a_network_of_fewer_planes_makes_nothing_of_the_others() -> None:
     planes = [name for name in PLANE_NAMES if name != PLANE_NAMES[unread]]
     fewer = np.delete(network.weights["planes/kernel"], unread, axis=2)
     old = dataclasses.replace(network, weights={**network.weights, "planes/kernel": fewer})
-    read = Network.from_bytes(old.to_bytes(), {**old.description(), "planes": planes}).model()
+    read = Network.from_bytes(old.to_bytes(), {**old.description(), "planes": planes})
     cleared = leaves.planes.copy()
     cleared[..., unread] = 0
     ours = network.model()({"planes": cleared, "scalars": leaves.scalars})
-    theirs = read({"planes": leaves.planes, "scalars": leaves.scalars})
+    theirs = read.model()({"planes": leaves.planes, "scalars": leaves.scalars})
 
     for head in ours:
         np.testing.assert_allclose(ours[head].numpy(), theirs[head].numpy(), rtol=1e-5, atol=1e-6)
+    assert Network.from_bytes(*stored(read)).to_bytes() == read.to_bytes()
 
 
 def test_new_networks_follow_from_their_seed() -> None:
@@ -86,6 +87,9 @@ def test_bytes_that_are_no_safetensors_are_refused_even_if_their_hash_is_right()
         ({"planes": ["own stone", "wings"]}, "network reads other planes"),
         ({"planes": ["opponent's stone", "own stone"]}, "network reads other planes"),
         ({"planes": "own stone"}, "network reads other planes"),
+        ({"planes": ["own stone", "own stone"]}, "network reads other planes"),
+        ({"planes": []}, "network reads other planes"),
+        ({"planes": None}, "network reads other planes"),
         ({"planes": ["own stone"]}, r"planes/kernel must read the info's 1 planes, got \d+"),
         ({"scalars": []}, "network reads other scalars"),
         ({"network": {"blocks": 2, "wings": 4}}, "config is not one of this program"),
