@@ -88,7 +88,7 @@ def test_jax_agrees_with_tensorflow(
         assert (theirs.shape, theirs.dtype) == (column.shape, np.float32)
         scale = board_size**2 if name == "score_lead" else 1
         np.testing.assert_allclose(theirs, column, atol=tolerance * scale, err_msg=name)
-    assert ours.value.std() > 0.1
+    assert ours.value.std() > 0.05
     assert not np.array_equal(found[f"bfloat16-{board_size}-value"], found[f"float32-{board_size}-value"])
 
 
