@@ -92,7 +92,8 @@ def selfplay_results(run: Run, count: int) -> dict[str, Any]:
 
 def play_as_black(config: Config, network: str, gnugo: str, count: int) -> list[MatchGame]:
     """The games. The network's moves are sampled for a while, so that games differ."""
-    from minigo.players import Player, Team, player_from_text
+    from minigo.match_players import player_from_text
+    from minigo.players import Player, Team
 
     start_framework(config.machine.backend)
     load, games = evaluator_loader(config), list[MatchGame]()

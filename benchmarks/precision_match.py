@@ -22,8 +22,8 @@ from minigo.match import MatchGame, play_games
 
 start_tensorflow()
 from minigo.inference.backends import load_evaluator  # noqa: E402
+from minigo.match_players import match_player  # noqa: E402
 from minigo.network.network import Network  # noqa: E402
-from minigo.players import SearchPlayer, match_search  # noqa: E402
 from minigo.run import Run, read_network  # noqa: E402
 
 
@@ -61,7 +61,7 @@ def play(config: Config, match: MatchConfig, search: SearchConfig, options: argp
                 print(f"{len(points)} of {options.games}: {Score.of(points.items())}", file=sys.stderr, flush=True)
 
     def work(thread: int) -> None:
-        players = [SearchPlayer(evaluator, match_search(search, match)) for evaluator in evaluators]
+        players = [match_player(evaluator, search, match) for evaluator in evaluators]
         games = [game for game in range(options.games) if game // 2 % threads == thread]
         play_games(*players, games, config.game, match, options.seed, on_game=finish)
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 DONE, FAILED, USAGE, REFUSED, RETRY_LATER = 0, 1, 2, 3, 75
 EXIT_CODES = {
     "minigo.flags.UsageError": USAGE,
-    "minigo.config.ConfigError": FAILED,
+    "minigo.fields.ConfigError": FAILED,
     "minigo.documents.RunError": FAILED,
     "minigo.documents.CorruptError": REFUSED,
     "minigo.documents.StaleError": RETRY_LATER,

@@ -20,19 +20,14 @@ from minigo.data.shards import RANDOM_PLAYOUTS
 from minigo.evaluate import evaluate_candidate, next_candidate
 from minigo.gamepool import Progress
 from minigo.gates import Score, Verdict
-from minigo.go.coords import vertex_from_move
-from minigo.go.position import Position
 from minigo.inference.evaluator import Evaluator
-from minigo.match import play_match
-from minigo.players import RandomPlayer, SearchPlayer, match_search
+from minigo.probes import RANDOM, final_match, opening_of
 from minigo.run import Champion, Run, RunError
-from minigo.search import Search, run_search
 from minigo.selfplay import BackgroundPlay, num_threads, play_random_games
 from minigo.status import StatusDisplay, duration
 from minigo.stored_match import SoonerStop
 
 WORKER: Final = "loop"
-OPENING_SIMULATIONS: Final = 64
 REPORT_SECONDS: Final = 60.0
 RATING_SHARE: Final = 0.05  # of the loop's time, at most, goes to rating games
 RATING_SECONDS: Final = 2.0  # rating games begin when there is so much time for them; more, if that was not enough
@@ -107,7 +102,7 @@ class Loop:
         self._reported = self.elapsed
         self._phase = "starting"
         self._random = Progress()
-        self._selfplay = BackgroundPlay(run, WORKER, lambda name: services.load_evaluator(run.network_path(name)))
+        self._selfplay = BackgroundPlay(run, WORKER, self._load)
         self._counted = Progress()  # what of the self-play is in the metrics
         self._counted_at = time.monotonic()
         self._games_before = self._published_games()
@@ -245,7 +240,7 @@ class Loop:
     def _train(self) -> None:
         if not self._random_games():
             # A run that is resumed may train first. What computes fastest is measured before anything else computes.
-            self._services.load_evaluator(self._run.network_path(self._champion().network))
+            self._load(self._champion().network)
             self._start_selfplay()
         self._count_selfplay()
         self._begin("training")
@@ -265,7 +260,7 @@ class Loop:
         self._begin("evaluation")
         champion = self._run.champion()
         with self._lent_threads():
-            self._services.load_evaluator(self._run.network_path(candidate))  # before it is promoted and all want it
+            self._load(candidate)  # before it is promoted and all want it
             verdict = evaluate_candidate(
                 self._run,
                 candidate,
@@ -312,62 +307,25 @@ class Loop:
 
     def _probe_opening(self, network: str) -> None:
         """Records how a network's search opens the game."""
-        result = self._opening_of(network)
-        self._record(
-            "opening",
-            {
-                "network": network,
-                "move": vertex_from_move(result.move, self._config.game.board_size),
-                "policy": [round(float(p), 5) for p in result.policy_target],
-                "value": result.value,
-                "score_lead": result.score_lead,
-            },
-        )
+        self._record("opening", {"network": network, **opening_of(self._config, self._load(network))})
 
-    def _opening_of(self, network: str) -> Any:
-        config = self._config
-        search = Search(
-            match_search(config.search, config.match),
-            config.game.board_size,
-            1,
-            max_simulations=OPENING_SIMULATIONS,
-        )
-        search.start(0, Position.initial(config.game).board, OPENING_SIMULATIONS, None)
-        run_search(search, self._services.load_evaluator(self._run.network_path(network)))
-        return search.result(0)
+    def _load(self, network: str) -> Evaluator:
+        return self._services.load_evaluator(self._run.network_path(network))
 
     def conclude(self) -> None:
         """Ends self-play and measures the champion against chance and against generation 0, once."""
         self._selfplay.close()
         self._count_selfplay()
         champion = self._champion()
-        opponents = ("random", self._run.networks()[0])
-        for opponent in opponents:
+        for opponent in (RANDOM, self._run.networks()[0]):
             done = {row["opponent"] for row in self._rows("final") if row["network"] == champion.network}
             if self._config.loop.final_games == 0 or opponent in done or opponent == champion.network:
                 continue
             self._begin(f"final match against {opponent}")
-            score = self._final_match(champion.network, opponent)
+            score = final_match(self._config, self._load, champion.network, opponent, self._stop)
             if self._stop.is_set():
                 return
             self._record("final", {"network": champion.network, "opponent": opponent, **score.to_dict()})
-
-    def _final_match(self, champion: str, opponent: str) -> Score:
-        config = self._config
-        result = play_match(
-            self._player(champion),
-            RandomPlayer(config.seed) if opponent == "random" else self._player(opponent),
-            config.loop.final_games,
-            config.game,
-            config.match,
-            config.seed,
-            stop=self._stop,
-        )
-        return result.score
-
-    def _player(self, network: str) -> SearchPlayer:
-        evaluator = self._services.load_evaluator(self._run.network_path(network))
-        return SearchPlayer(evaluator, match_search(self._config.search, self._config.match), name=network)
 
     def _champion(self) -> Champion:
         champion = self._run.champion()
@@ -453,7 +411,7 @@ class Loop:
             lines.append(f"as Black it opens at {row['move']} and expects {lead}, value {row['value']:+.2f}")
         for row in self._rows("final"):
             if row["network"] == champion.network:
-                name = "random" if row["opponent"] == "random" else "generation 0"
+                name = RANDOM if row["opponent"] == RANDOM else "generation 0"
                 interval = f"Elo {row['elo']:+.0f}, 95 % interval {row['elo_low']:+.0f} to {row['elo_high']:+.0f}"
                 lines.append(f"against {name}: won {row['wins']} of {row['games']} games ({interval})")
         if self._stop.is_set():

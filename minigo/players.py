@@ -2,14 +2,13 @@
 """Who can play: a search with a network, a raw policy, chance, or an outside engine, by one verb, `choose`.
 
 Players know nothing of matches. Those that live in this process are `BatchPlayer`s: they choose in many games
-at once, for little more than the price of one. Start at `Player`; `player_from_text` makes one from what a
+at once, for little more than the price of one. Start at `Player`; `minigo.match_players` makes one from what a
 person writes.
 """
 
 import abc
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Final, NamedTuple, Protocol
 
 import numpy as np
@@ -17,7 +16,7 @@ from numpy.typing import NDArray
 
 from cc_kernels.features import NUM_PLANES, NUM_SCALARS, position_key, position_symmetry, write_features
 from cc_kernels.playouts import random_game
-from minigo.config import GameConfig, MatchConfig, SearchConfig
+from minigo.config import GameConfig, SearchConfig
 from minigo.engines.external import GtpClient, PlayerError
 from minigo.go.coords import color_name, move_from_vertex, vertex_from_move
 from minigo.go.position import Position
@@ -36,8 +35,6 @@ __all__ = [
     "SearchPlayer",
     "Team",
     "leaves_of",
-    "match_search",
-    "player_from_text",
 ]
 
 MAX_GAMES_TOGETHER: Final = 64
@@ -335,56 +332,6 @@ class GtpPlayer:
         self._client.send(f"komi {position.komi:g}")
         if "kata-set-rules" in self._commands:  # other engines take their rules from their command line
             self._client.send(f"kata-set-rules {position.rules.name}")
-
-
-def player_from_text(
-    text: str,
-    *,
-    game: GameConfig,
-    search: SearchConfig,
-    match: MatchConfig,
-    load_evaluator: Callable[[str], Evaluator],
-    seed: int = 0,
-    stop: threading.Event | None = None,
-) -> Player:
-    """The player that a person means.
-
-    Args:
-        text: `random`, `policy:FOLDER`, `gtp:COMMAND LINE`, a network's folder, or a run (its champion).
-        game: what will be played.
-        search: how networks search.
-        match: how games open, and how long an outside engine may take.
-        load_evaluator: the network in a folder, or a run's champion.
-        seed: of choices made one at a time.
-        stop: once set, an outside engine is waited for no longer.
-
-    Raises:
-        PlayerError: the text is empty, or an outside engine can not be started.
-    """
-    kind, colon, rest = text.partition(":")
-    if text == "random":
-        return RandomPlayer(seed)
-    if kind == "gtp" and colon:
-        return GtpPlayer(rest, game, seconds_per_move=match.seconds_per_move, stop=stop)
-    config = match_search(search, match)
-    if kind == "policy" and colon and rest:
-        temperature, plies = config.temperature, config.temperature_plies
-        evaluator = load_evaluator(rest)
-        return PolicyPlayer(evaluator, temperature=temperature, temperature_plies=plies, seed=seed)
-    if not text:
-        raise PlayerError("a player must be random, policy:FOLDER, gtp:COMMAND LINE, or a folder; got nothing")
-    return SearchPlayer(load_evaluator(text), config, seed=seed)
-
-
-def match_search(search: SearchConfig, match: MatchConfig) -> SearchConfig:
-    """How networks search in matches: without noise, but sampling the first moves after the opening."""
-    return replace(
-        search,
-        gumbel_scale=0.0,
-        dirichlet_alpha=0.0,
-        temperature=match.temperature,
-        temperature_plies=match.opening_plies + match.temperature_plies,
-    )
 
 
 def leaves_of(positions: Sequence[Position], rows: int) -> Leaves:

@@ -18,7 +18,8 @@ from minigo import __version__
 from minigo.data.shards import ShardError, ShardHeader, read_shard, write_shard
 from minigo.inference.evaluator import Evaluator
 from minigo.match import MatchGame, play_games, points_from_record
-from minigo.players import MAX_BATCH_ROWS, Player, SearchPlayer, match_search
+from minigo.match_players import match_player
+from minigo.players import MAX_BATCH_ROWS, Player, SearchPlayer
 from minigo.run import Run
 
 _log = logging.getLogger(__name__)
@@ -163,5 +164,4 @@ def network_player(
 ) -> SearchPlayer:
     """One of the run's networks as it plays its stored matches."""
     search = dataclasses.replace(run.config.search, num_simulations=simulations)
-    evaluator = load_evaluator(run.network_path(network))
-    return SearchPlayer(evaluator, match_search(search, run.config.match), name=network)
+    return match_player(load_evaluator(run.network_path(network)), search, run.config.match, name=network)

@@ -17,7 +17,8 @@ from typing import Any, Final
 
 from minigo.inference.evaluator import Evaluator
 from minigo.match import derived_seed
-from minigo.players import Player, PlayerError, player_from_text
+from minigo.match_players import player_from_text
+from minigo.players import Player, PlayerError
 from minigo.run import Run, RunError
 from minigo.stored_match import StoredMatch, network_player
 from ratings.anchors import GNUGO, gnugo_player

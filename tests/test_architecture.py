@@ -18,9 +18,10 @@ PROTOCOL = (
     "minigo.inference.evaluator",
     "minigo.inference.narrowing",
     "minigo.inference.parallel",
+    "minigo.inference.averaged",
 )
 SEARCHES = ("minigo.search", "minigo.analysis", "minigo.anytime", "minigo.roots")
-PLAYERS = (*GO, *PROTOCOL, *SEARCHES, "minigo.players", "minigo.engines.external")
+PLAYERS = (*GO, *PROTOCOL, *SEARCHES, "minigo.players", "minigo.match_players", "minigo.engines.external")
 DATA = (*GO, "minigo.storage", "minigo.patience", "minigo.documents", "minigo.run", "minigo.run.*", "minigo.data.*")
 PROGRAMS = (
     "minigo",
@@ -50,6 +51,7 @@ ALL_BUT_ROOTS = (
     "minigo.logs",
     "minigo.status",
     "minigo.curriculum",
+    "minigo.probes",
     "minigo.loop",
     "minigo.flags",
 )
@@ -59,11 +61,13 @@ LAYERS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     # module or package: (what it may import of the project, third-party packages)
     "cc_kernels": (("cc_kernels.*",), ("numpy",)),
     "minigo": ((), ()),
-    "minigo.config": ((), ()),
+    "minigo.fields": ((), ()),
+    "minigo.config": (("minigo.fields",), ()),
     "minigo.child": ((), ()),
     "minigo.stopping": ((), ()),
     "minigo.go": (GO, ("numpy", "sgfmill")),
     "minigo.inference": (("minigo.config", "minigo.inference.*"), ("numpy",)),
+    "minigo.inference.averaged": (("cc_kernels.*", "minigo.go.symmetry", "minigo.inference.evaluator"), ("numpy",)),
     "minigo.inference.backends": (NETWORK, ("numpy", "keras")),
     "minigo.inference.positions": (("cc_kernels.*", "minigo.inference.evaluator"), ("numpy",)),
     "minigo.inference.tensorflow": (NETWORK, ("numpy", "keras", "tensorflow")),
@@ -76,6 +80,7 @@ LAYERS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "minigo.anytime": (PLAYERS, ("numpy",)),
     "minigo.roots": (GO, ("numpy",)),
     "minigo.players": (PLAYERS, ("numpy",)),
+    "minigo.match_players": (PLAYERS, ()),
     "minigo.storage": ((), ("google",)),
     "minigo.patience": (("minigo.storage",), ()),
     "minigo.documents": (("minigo.storage",), ()),
@@ -84,6 +89,7 @@ LAYERS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         (),
     ),
     "minigo.curriculum": (("minigo.config", "minigo.run"), ()),
+    "minigo.probes": (PROGRAMS, ()),
     "minigo.run_copy": (("minigo.run", "minigo.storage"), ()),
     "minigo.data": (DATA, ("numpy", "pyarrow")),
     "minigo.gates": (PROGRAMS, ("numpy",)),

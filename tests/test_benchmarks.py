@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from minigo.config import Config, GameConfig, SelfPlayConfig
+from minigo.config import Config, GameConfig, NetworkConfig, SelfPlayConfig, TrainConfig
 from minigo.data.shards import RANDOM_PLAYOUTS, write_shard
 from minigo.gamepool import new_shard, play_random_shard, play_shard
 from minigo.inference.evaluator import HashEvaluator
@@ -44,9 +44,9 @@ def compare(monkeypatch):
 
 def test_every_script_is_run_here_and_by_the_comparison(compare):
     others = {"compare", "measure", "latest_games"}
-    others |= {"perfect_play", "root_targets"}  # of a run's own games and network
+    others |= {"perfect_play", "root_targets", "offline"}  # of a run's own games and network
     others |= {"second_count"}  # of games that were played
-    others |= {"precision_match", "gnugo_clocks"}  # matches take hours, and have other results than a ratio
+    others |= {"precision_match", "gnugo_clocks", "duel"}  # matches take hours, and have other results than a ratio
     others |= {"gate_errors", "ratings_coverage", "ratings_pairing"}  # simulations: no machine changes what they find
     others |= {"dashboard_speed", "dashboard_viewers", "dashboard_pictures"}  # of the pages, in seconds
     others |= {"play_sessions"}  # a bound on what idle games cost
@@ -192,6 +192,48 @@ def test_root_targets_are_judged_by_a_long_search_and_by_the_results(monkeypatch
     assert 0 <= many["move_regret"] < few["move_regret"]
     assert few["network_alone_bias"] == pytest.approx(many["network_alone_bias"])
     assert few["network_alone_error"] == pytest.approx(many["network_alone_error"])
+
+
+def test_a_new_network_learns_offline_from_the_newest_positions_but_those_held_out(monkeypatch, tmp_path):
+    monkeypatch.syspath_prepend(str(FOLDER))
+    offline = importlib.import_module("offline")
+    config = Config(
+        game=GameConfig(board_size=4, komi=1.5),
+        network=NetworkConfig(blocks=1, channels=8, head_channels=8),
+        selfplay=SelfPlayConfig(num_simulations=8, full_share=0.5, games_per_shard=6),
+        train=TrainConfig(batch_size=16, learning_rate=0.005, warmup_steps=10, average_decay=0.9),
+    )
+    run = Run.create(str(tmp_path / "run"), config)
+    for sequence in range(12):
+        shard = new_shard(config, "000001", "", HashEvaluator(1), "worker", sequence)
+        name = run.shard_name("000001", "worker", sequence)
+        run.publish_shard(name, write_shard(shard.header, play_shard(config, shard)))
+    kept, held = offline.windows(run, config, 1_000_000)
+    few, many = (offline.losses(config, kept, held, examples, "float32") for examples in (16, 3200))
+
+    assert (kept.num_games, held.num_games) == (66, 6)
+    assert (few["steps"], many["steps"]) == (1, 200)
+    assert many["learned"]["total_loss"] < few["learned"]["total_loss"]
+    assert set(many["held_out_losses"]) == set(many["learned"])
+    assert offline.windows(run, config, 10)[0].num_games < 66
+    with pytest.raises(SystemExit, match="too few games"):
+        offline.windows(Run.create(str(tmp_path / "new"), config), config, 10)
+
+
+def test_players_of_a_duel_may_search_differently_and_its_games_are_all_played(monkeypatch, tmp_path):
+    monkeypatch.syspath_prepend(str(FOLDER))
+    duel = importlib.import_module("duel")
+    arguments = ["random", "random", "--games=6", "--first=--search.c_puct=0.7", f"--sgf_dir={tmp_path / 'games'}"]
+    options = duel.parser().parse_args(arguments)
+    first, second = duel.configs(options)
+    score = duel.play(options, (first, second))
+
+    assert (first.search.c_puct, second.search.c_puct) == (0.7, 1.1)
+    assert first.search.num_simulations == second.search.num_simulations == 64
+    assert first.game.rules == "tromp-taylor"
+    assert score.games == 6
+    assert score.failed == 0
+    assert len(list((tmp_path / "games").glob("*.sgf"))) == 6
 
 
 @pytest.mark.skipif(GNUGO is None, reason="GNU Go is not installed")

@@ -153,7 +153,7 @@ def test_preset_help_lists_presets(capsys):
         (("analysis", "--run=x", "--network=y"), "either --run or --network"),
         (("doctor", "now"), "takes flags only"),
         (("rate", "again"), "takes flags only"),
-        (("rate", "--run=x", "--opponent=gnugo=chess"), "--opponent=gnugo must be random, policy:FOLDER, gtp:COMMAND"),
+        (("rate", "--run=x", "--opponent=gnugo=chess"), "--opponent=gnugo must be random, policy:FOLDER, averaged:"),
         (("rate", "--run=x", "--anchor=gnugo=strong"), "--anchor=gnugo must be a number of Elo in"),
     ],
 )
@@ -401,7 +401,7 @@ def test_a_match_takes_board_size_and_komi_from_the_players_run(tmp_path):
     url = str(tmp_path / "run")
     run = Run.create(url, Config(game=GameConfig(board_size=7, komi=9.0)))
 
-    for player in (url, f"policy:{url}", f"{url}/networks/000000", f"{url}/networks/000000/"):
+    for player in (url, f"policy:{url}", f"averaged:{url}", f"{url}/networks/000000", f"{url}/networks/000000/"):
         assert config_of_players("random", player).game == run.config.game
     assert config_of_players("random", "gtp:engine").game == GameConfig()
 

@@ -224,6 +224,16 @@ def test_networks_meet_the_same_opponents_but_for_themselves(place):
     }
 
 
+def test_the_half_hour_is_measured_with_single_and_with_averaged_evaluations(tmp_path, monkeypatch):
+    monkeypatch.setattr(ladder, "gnugo_player", lambda _: "gtp:gnugo")
+    place = Workplace.open("half-hour", tmp_path)
+    made_run(place, BASE, 1)
+    met = {(part.player, part.opponent) for part in ladder.parts(place)}
+
+    assert met == {("base-1-000002", "gnugo"), ("averaged:base-1-000002", "gnugo")}
+    assert ladder._player_text(place, "averaged:base-1-000002") == f"averaged:{place.run_path(BASE, 1)}/networks/000002"
+
+
 def test_without_gnugo_a_study_that_needs_it_says_so(place, monkeypatch):
     made_run(place, BASE, 0)
     monkeypatch.setattr(ladder, "gnugo_player", lambda _: None)
@@ -296,6 +306,38 @@ def test_variants_that_met_their_peers_alone_are_compared_seed_by_seed(place):
     assert other.ratings[0].elo == pytest.approx(-other.ratings[1].elo, abs=1e-3)
     assert other.ratings[0].high - other.ratings[0].low < 260  # of forty games, not of two drawn ones elsewhere
     assert other.difference == pytest.approx(0.0, abs=1e-3)
+
+
+def test_what_is_published_gives_the_same_report_without_the_runs(place, tmp_path, capsys):
+    published = tmp_path / "published"
+    for seed in TINY.seeds:  # as on two machines
+        source = Workplace.open("tiny", tmp_path / f"machine-{seed}")
+        for variant in TINY.variants:
+            for folder in (place, source):
+                made_run(folder, variant, seed)
+                made_games(folder, f"{variant}-{seed}-000002", "random", 20 + seed, 40)
+        arguments = ["publish", "--study=tiny", f"--out={source.folder.parent}", f"--to={published}"]
+        assert main(arguments) == 0
+        assert main(arguments) == 0  # adds nothing
+
+    other = Workplace.open("tiny", published)
+    assert report.write_report(other) == report.write_report(place)
+    assert [point.cost.games for point in ladder.all_points(other)] == [
+        point.cost.games for point in ladder.all_points(place)
+    ]
+    assert "160 games" in capsys.readouterr().out
+    assert not list(other.folder.glob("*/networks"))
+
+
+def test_another_run_of_a_seed_is_not_published_over_the_first(place, tmp_path):
+    made_run(place, BASE, 0)
+    other = Workplace.open("tiny", tmp_path / "published")
+    runs.publish_runs(place, other)
+    again = Workplace.open("tiny", tmp_path / "again")
+    made_run(again, BASE, 0)
+
+    with pytest.raises(StudyError, match="base-0 is another run of base, seed 0"):
+        runs.publish_runs(again, other)
 
 
 def test_mistakes_are_one_line(tmp_path, capsys):

@@ -10,7 +10,8 @@ from minigo.config import GameConfig, MatchConfig, SearchConfig
 from minigo.go.handicap import fixed_handicap
 from minigo.inference.evaluator import HashEvaluator
 from minigo.match import play_match, with_handicap
-from minigo.players import GtpPlayer, RandomPlayer, SearchPlayer, match_search
+from minigo.match_players import match_search
+from minigo.players import GtpPlayer, RandomPlayer, SearchPlayer
 from tests.support.match_players import PassingPlayer, moves_of, search_player
 
 GNUGO = shutil.which("gnugo", path=os.environ["PATH"] + ":/usr/games")

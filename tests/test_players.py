@@ -15,6 +15,7 @@ from minigo.go.coords import move_from_vertex, vertex_from_move
 from minigo.go.position import Position
 from minigo.go.symmetry import transform_policy
 from minigo.inference.evaluator import Evaluation, HashEvaluator, Leaves, UniformEvaluator
+from minigo.match_players import match_search, player_from_text
 from minigo.players import (
     BatchPlayer,
     Choice,
@@ -24,8 +25,6 @@ from minigo.players import (
     RandomPlayer,
     SearchPlayer,
     leaves_of,
-    match_search,
-    player_from_text,
 )
 from minigo.search import Search
 from tests.support.area_evaluator import AreaEvaluator
@@ -66,7 +65,7 @@ class FixedEvaluator:
     A row does not tell its symmetry: a policy is turned with the positions that are named here.
     """
 
-    name = "fixed"
+    name, backend, precision = "fixed", "none", "float32"
 
     def __init__(
         self, policy: dict[str, float], value: float = 0.0, positions: tuple[Position, ...] = (EMPTY_BOARD,)
@@ -350,6 +349,9 @@ def test_text_means_a_player(tmp_path):
     assert isinstance(from_text("random"), RandomPlayer)
     assert isinstance(from_text("policy:some/folder"), PolicyPlayer)
     assert isinstance(from_text("some/folder"), SearchPlayer)
+    averaged = from_text("averaged:some/folder")
+    assert isinstance(averaged, SearchPlayer)
+    assert averaged.name == "averaged:fixed"
     engine = from_text(f"gtp:{command_line(tmp_path / 'log', 'pass')}")
     assert isinstance(engine, GtpPlayer)
     assert not isinstance(engine, BatchPlayer)

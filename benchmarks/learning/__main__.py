@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The command line of the learning experiments: `python -m benchmarks.learning plan|run|measure|report|redo`.
+"""The command line of the learning experiments: `python -m benchmarks.learning plan|run|measure|report|redo|publish`.
 
 `redo` is run, measure and report in one: `python -m benchmarks.learning redo --study=half-hour --seeds=0` does again
-what the preset 9x9-cpu is said to reach.
+what the preset 9x9-cpu is said to reach. `publish` adds costs and games to another folder of studies, without the runs;
+`report --out` that folder tells the same from them, and from what other machines have published there.
 """
 
 import argparse
@@ -13,7 +14,7 @@ from collections.abc import Sequence
 
 from benchmarks.learning.study import STUDIES, StudyError, Workplace
 
-VERBS = ("plan", "run", "measure", "report", "redo")
+VERBS = ("plan", "run", "measure", "report", "redo", "publish")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -22,6 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("verb", choices=VERBS)
     parser.add_argument("--study", required=True, help=f"one of {', '.join(STUDIES)}")
     parser.add_argument("--out", default="runs/learning", help="the folder of all studies")
+    parser.add_argument("--to", default="benchmarks/learning/published", help="the folder that publish adds to")
     parser.add_argument("--variants", default="", help="run only these, like base,no-pooling")
     parser.add_argument("--seeds", default="", help="run only these, like 0,1")
     parser.add_argument("--threads", type=int, default=0, help="that measure at once; 0: one for each core")
@@ -56,6 +58,13 @@ def _act(options: argparse.Namespace, stop: threading.Event) -> None:
         from benchmarks.learning.report import write_report
 
         print(write_report(place))
+    if options.verb == "publish":
+        from benchmarks.learning.ladder import publish_games
+        from benchmarks.learning.runs import publish_runs
+
+        other = Workplace.open(options.study, options.to)
+        publish_runs(place, other)
+        print(f"{other.folder}: {publish_games(place, other)} games")
 
 
 def _chosen(place: Workplace, variants: str, seeds: str) -> list[tuple[str, int]]:

@@ -28,11 +28,13 @@ from minigo.config import Config
 from minigo.flags import parse, resolve_config
 from minigo.inference.evaluator import Evaluator
 from minigo.match import MatchGame, derived_seed, play_games, with_handicap
-from minigo.players import Player, Team, player_from_text
+from minigo.match_players import player_from_text
+from minigo.players import Player, Team
 from minigo.run import Run
 from ratings.anchors import gnugo_player
 
 RULES: Final = "tromp-taylor"
+PUBLISHED: Final = "games.parquet"
 GAMES_PER_PART: Final = 20
 ENGINES: Final = 8
 """Processes of an outside engine in each part: its games go on at once, and the network evaluates them together."""
@@ -55,7 +57,7 @@ SCHEMA: Final = pa.schema(
 class Part(NamedTuple):
     """Some games of a match: who plays, and which games."""
 
-    player: str  # a network as `name_of` names it, behind "policy:" where it does not search
+    player: str  # a network as `name_of` names it, behind its kind, as in "policy:"
     opponent: str  # the same, or "random", or "gnugo"
     handicap: int  # stones that the player gives
     first: int
@@ -143,7 +145,7 @@ def parts(place: Workplace) -> list[Part]:
     for point in all_points(place):
         name = name_of(point)
         for measure in place.study.measures:
-            player = name if measure.searches else f"{POLICY}:{name}"
+            player = f"{measure.kind}:{name}" if measure.kind else name
             giving = f"-giving-{measure.handicap}" if measure.handicap else ""
             for opponent in opponents(place, point, measure.opponent):
                 if name == opponent.removeprefix(f"{POLICY}:"):
@@ -205,9 +207,18 @@ def measure_study(place: Workplace, stop: threading.Event, threads: int = 0) -> 
 
 
 def read_games(place: Workplace) -> list[dict[str, Any]]:
-    """Every game that has been played, as `SCHEMA` has it."""
-    files = sorted((place.folder / "matches").glob("*/*.parquet"))
+    """Every game that has been played or published, as `SCHEMA` has it."""
+    files = [*place.folder.glob(PUBLISHED), *sorted((place.folder / "matches").glob("*/*.parquet"))]
     return [row for file in files for row in pq.read_table(file, schema=SCHEMA).to_pylist()]
+
+
+def publish_games(place: Workplace, other: Workplace) -> int:
+    """Adds every game to those in another folder of the same study, as one file; how many are there then."""
+    names = ("player", "opponent", "handicap", "index")
+    games = {tuple(row[name] for name in names): row for row in [*read_games(other), *read_games(place)]}
+    rows = [games[key] for key in sorted(games)]
+    pq.write_table(pa.Table.from_pylist(rows, schema=SCHEMA), other.folder / PUBLISHED)
+    return len(rows)
 
 
 def _loader(config: Config) -> Callable[[str], Evaluator]:

@@ -20,6 +20,7 @@ from minigo.run import CURRICULUM, Run, is_run
 
 POLL_SECONDS: Final = 1.0
 STOP_SECONDS: Final = 60.0
+CHAMPIONS: Final = "champions"  # in the note of a published run: what each had cost
 
 
 class Cost(NamedTuple):
@@ -67,10 +68,10 @@ def seconds_used(place: Workplace, variant: str, seed: int, until: float = float
 
 
 def costs(place: Workplace, variant: str, seed: int) -> list[Cost]:
-    """What each champion of a run had cost, in the order of their promotion."""
+    """What each champion of a run had cost, in the order of their promotion; of a published run, what its note says."""
     path = place.run_path(variant, seed)
     if not is_run(str(path)):
-        return []
+        return [Cost(**champion) for champion in _note(place, variant, seed).get(CHAMPIONS, [])]
     run, smaller = Run.open(str(path)), str(path / CURRICULUM)
     runs = [Run.open(smaller), run] if is_run(smaller) else [run]
     played = [row for each in runs for row in each.telemetry.metrics("loop") if row["kind"] == "selfplay"]
@@ -98,6 +99,28 @@ def points(place: Workplace, variant: str, seed: int) -> list[Point]:
             within = [cost for cost in champions if is_end or getattr(cost, unit) <= budget]
             found += [Point(variant, seed, unit, float(budget), cost) for cost in within[-1:]]
     return found
+
+
+def publish_runs(place: Workplace, other: Workplace) -> None:
+    """Writes what every finished run has cost into another folder of the same study, without the runs themselves.
+
+    Raises:
+        StudyError: another run of that variant and seed has been published there.
+    """
+    for variant, seed in place.study.runs():
+        if not is_finished(place, variant, seed):
+            continue
+        path, commit = place.run_path(variant, seed), None
+        if is_run(str(path)):
+            commit = Run.open(str(path)).about().get("commit")
+        found = {CHAMPIONS: [cost._asdict() for cost in costs(place, variant, seed)], "commit": commit}
+        note = {**_note(place, variant, seed), **found}
+        before = _note(other, variant, seed)
+        if before and before != note:
+            raise StudyError(
+                f"{other.run_path(variant, seed)} is another run of {variant}, seed {seed}: publish elsewhere"
+            )
+        write_json(other.run_path(variant, seed).with_suffix(".json"), note)
 
 
 def _run(place: Workplace, variant: str, seed: int, stop: threading.Event) -> None:

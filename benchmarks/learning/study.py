@@ -18,6 +18,7 @@ BASE: Final = "base"
 
 RANDOM: Final = "random"
 POLICY: Final = "policy"
+AVERAGED: Final = "averaged"
 GNUGO: Final = "gnugo"
 OWN: Final = "own"
 SAME: Final = "same"
@@ -39,13 +40,14 @@ class Measure:
 
     Attributes:
         opponent: one of `OPPONENTS`.
-        searches: whether the network searches, or plays its raw policy: one evaluation a move.
         handicap: stones that it gives.
+        kind: how the network plays: "" searches, `POLICY` plays its raw policy, one evaluation a move, and `AVERAGED`
+            searches with evaluations that are means over a position's eight symmetries.
     """
 
     opponent: str
-    searches: bool = True
     handicap: int = 0
+    kind: str = ""
 
 
 @dataclass(frozen=True)
@@ -163,7 +165,7 @@ STUDIES: Final[dict[str, Study]] = {
         evaluations=(),
         variants={BASE: Variant("the preset 9x9-cpu")},
         games=100,
-        measures=(Measure(GNUGO),),
+        measures=(Measure(GNUGO), Measure(GNUGO, kind=AVERAGED)),
     ),
     "hour": Study(  # what an hour is to reach: without search, giving two stones, and how far beyond half an hour
         flags=("--preset=9x9-cpu",),
@@ -172,7 +174,7 @@ STUDIES: Final[dict[str, Study]] = {
         evaluations=(),
         variants={BASE: Variant("the preset 9x9-cpu")},
         games=100,
-        measures=(Measure(GNUGO), Measure(GNUGO, searches=False), Measure(GNUGO, handicap=2), Measure(SAME)),
+        measures=(Measure(GNUGO), Measure(GNUGO, kind=POLICY), Measure(GNUGO, handicap=2), Measure(SAME)),
     ),
     "curve": Study(
         flags=("--preset=9x9-cpu",),
@@ -213,7 +215,7 @@ STUDIES: Final[dict[str, Study]] = {
         games=4,
         measures=(
             Measure(RANDOM),
-            Measure(RANDOM, searches=False),
+            Measure(RANDOM, kind=POLICY),
             Measure(POLICY),
             Measure(OWN),
             Measure(PEER),

@@ -204,11 +204,12 @@ def config_of_engine(run: str | None, network: str | None) -> tuple[str | None, 
 
 def config_of_players(*players: str) -> Config:
     """The config of the first player that belongs to a run; the defaults if none does."""
+    from minigo.match_players import folder_of
     from minigo.run import Run, is_run
 
     for player in players:
-        url = player.removeprefix("policy:").rstrip("/")
+        url = folder_of(player)
         for place in (url, url.rpartition("/networks/")[0]):
-            if place and not player.startswith("gtp:") and is_run(place):
+            if place and is_run(place):
                 return Run.open(place).config
     return Config()

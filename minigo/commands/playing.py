@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 
 MAX_BATCH_ROWS: Final = 32  # of one game's search
 PLAYERS = """A PLAYER is a network's folder, a run (its champion plays), "random", "policy:FOLDER" (the
-network without search), or "gtp:COMMAND LINE" (any engine that speaks GTP)."""
+network without search), "averaged:FOLDER" (each evaluation is the mean over a position's eight symmetries:
+stronger, at eight times the cost), or "gtp:COMMAND LINE" (any engine that speaks GTP)."""
 
 
 def _define_match(values: FlagValues) -> None:
@@ -63,7 +64,8 @@ def _define_match(values: FlagValues) -> None:
 
 def _match(values: FlagValues, stop: Event) -> int:
     from minigo.match import play_match, with_handicap
-    from minigo.players import Team, player_from_text
+    from minigo.match_players import player_from_text
+    from minigo.players import Team
     from minigo.status import StatusDisplay
 
     texts = [required(values, name) for name in ("player", "opponent")]

@@ -131,6 +131,7 @@ def _distinct(flag: str, pairs: Sequence[tuple[str, _T]]) -> dict[str, _T]:
 
 def _opponent(text: str) -> tuple[str, str]:
     """(name, player) of an --opponent; the player is "" where the name stands alone."""
+    from minigo.match_players import PLAYERS
     from ratings.rating_games import is_outside_name
 
     name, equals, player = text.partition("=")
@@ -140,14 +141,12 @@ def _opponent(text: str) -> tuple[str, str]:
             f"got {name!r}"
         )
     if equals and not _is_player(player):
-        raise UsageError(
-            f"--opponent={name} must be random, policy:FOLDER, gtp:COMMAND LINE or the folder of a network or run, "
-            f"got {player!r}"
-        )
+        raise UsageError(f"--opponent={name} must be {PLAYERS}, got {player!r}")
     return name, player
 
 
 def _is_player(text: str) -> bool:
+    from minigo.match_players import folder_of
     from minigo.run import is_network, is_run
 
     kind, colon, rest = text.partition(":")
@@ -158,7 +157,7 @@ def _is_player(text: str) -> bool:
             return bool(shlex.split(rest))
         except ValueError:
             return False
-    place = rest if kind == "policy" and colon else text
+    place = folder_of(text)
     return bool(place) and (is_network(place) or is_run(place))
 
 

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Playing on the web without a browser: pages and JSON, who is let in, and that no input breaks anything."""
 
-import asyncio
 import json
 import random
 import re
@@ -16,10 +15,7 @@ from fastapi.testclient import TestClient
 
 from minigo.config import Config, GameConfig
 from minigo.run import Run
-from ratings.play.game import Setting
 from ratings.play.guard import MAX_BODY, Access
-from ratings.play.pages import versions
-from ratings.play.playground import Playground, opponents_of
 from ratings.play.router import play_router
 from ratings.play.sessions import PlaySessions
 from ratings.server import create_app
@@ -341,6 +337,10 @@ STRINGS = (
 VALUES = (*STRINGS, None, True, -1, 0, 5, 19, 10**30, 0.5, 1e300, [], {}, ["D4"], {"a": 1})
 
 
+def quoted(text: str) -> str:
+    return quote(text, safe="")
+
+
 def test_no_form_breaks_a_page(run):
     draw = random.Random(1)  # noqa: S311 (of a test)
     with served(run) as (client, _):
@@ -375,68 +375,3 @@ def test_no_json_breaks_the_interface(run):
         for text in STRINGS:
             assert client.get(f"/api/play/games/{quoted(text)}").status_code < 500
             assert client.get(f"/play/{quoted(text)}").status_code < 500
-
-
-def quoted(text: str) -> str:
-    return quote(text, safe="")
-
-
-# The event stream.
-
-
-def test_the_stream_tells_of_changes_and_of_the_end():
-    with playing(Networks()) as sessions:
-        playground = Playground(sessions, opponents_of(lambda: None), Access(None))
-        game_id = sessions.create(Setting(board_size=5))
-
-        async def listen() -> list[str]:
-            stream = versions(playground, game_id)
-            events = [await anext(stream)]
-            sessions.play(game_id, 12)
-            view = await asyncio.to_thread(settled, sessions, game_id)
-            while events[-1] != f"data: {view.version}\n\n":
-                events.append(await anext(stream))
-            sessions.remove(game_id)
-            events += [event async for event in stream]
-            return events
-
-        events = asyncio.run(listen())
-    assert len(events) >= 3
-    assert len(set(events)) == len(events)
-    assert events[-1] == "event: gone\ndata: 0\n\n"
-
-
-def test_streams_end_before_the_server_does():
-    with playing(Networks()) as sessions:
-        playground = Playground(sessions, opponents_of(lambda: None), Access(None))
-        game_id = sessions.create(Setting(board_size=5))
-
-        async def listen() -> list[str]:
-            stream = versions(playground, game_id)
-            await anext(stream)
-            sessions.dismiss()
-            return [event async for event in stream]
-
-        assert asyncio.run(asyncio.wait_for(listen(), 5)) == []
-
-
-def test_who_closes_the_stream_is_forgotten_and_the_engine_rests(monkeypatch):
-    monkeypatch.setattr("ratings.play.pages.REST_SECONDS", 0.05)
-    fakes = Networks()
-    fakes.prepare = lambda network: network.answers.clear()
-    with playing(fakes) as sessions:
-        playground = Playground(sessions, opponents_of(lambda: None), Access(None))
-        game_id = sessions.create(Setting("000001", 5))
-
-        async def listen() -> None:
-            stream = versions(playground, game_id)
-            await anext(stream)
-            sessions.play(game_id, 12)
-            await asyncio.to_thread(wait_until, lambda: fakes.made and fakes.made[0].calls)
-            await stream.aclose()
-            assert sessions.view(game_id).is_busy
-            await asyncio.sleep(0.2)
-            assert not sessions.view(game_id).is_busy
-
-        asyncio.run(listen())
-        assert sessions._sessions[game_id].listeners == set()
