@@ -5,15 +5,16 @@
     python benchmarks/duel.py runs/a runs/a --first="--search.c_puct=0.7" --games=400
     python benchmarks/duel.py runs/a gnugo --games=100 --sgf_dir=games
 
-Strict Tromp-Taylor rules, 9x9 and the searches of the preset unless told otherwise, colour-swapped pairs from common
-random openings, then each plays the best it knows. The games are shared out to one thread for each core. Prints the
-score of the first player, its Elo difference and the 95 % interval over pairs.
+Strict Tromp-Taylor rules, the preset's game and searches unless told otherwise, OpenVINO in bfloat16; colour-swapped
+pairs from common random openings, then each plays the best it knows. The games are shared out to one thread for each
+core. Prints the score of the first player, its Elo difference and the 95 % interval over pairs.
 """
 
 import argparse
 import json
 import os
 import shlex
+import signal
 import sys
 import threading
 from collections.abc import Sequence
@@ -61,7 +62,10 @@ def parser() -> argparse.ArgumentParser:
 
 def configs(options: argparse.Namespace) -> tuple[Config, Config]:
     """How each of the two plays."""
-    return _config(options, options.first), _config(options, options.second)
+    first, second = _config(options, options.first), _config(options, options.second)
+    if (first.game, first.match, first.machine) != (second.game, second.match, second.machine):
+        raise SystemExit("--first and --second must differ in how players search, not in game, match or machine")
+    return first, second
 
 
 def _config(options: argparse.Namespace, flags: str) -> Config:
@@ -81,11 +85,12 @@ def _config(options: argparse.Namespace, flags: str) -> Config:
 
 def play(options: argparse.Namespace, configs: Sequence[Config]) -> Score:
     """The score of the first player."""
-    start_framework("openvino")
+    start_framework(configs[0].machine.backend)
     loaders = [evaluator_loader(config) for config in configs]
     threads = len(os.sched_getaffinity(0))
     points: dict[int, float | None] = {}
-    lock, loading = threading.Lock(), threading.Lock()
+    lock, loading, stop = threading.Lock(), threading.Lock(), threading.Event()
+    signal.signal(signal.SIGINT, lambda *_: stop.set())  # the games that have ended count
     if options.sgf_dir is not None:
         options.sgf_dir.mkdir(parents=True, exist_ok=True)
 
@@ -108,11 +113,18 @@ def play(options: argparse.Namespace, configs: Sequence[Config]) -> Score:
         return player_from_text(text, game=config.game, search=search, match=match, load_evaluator=loaders[side])
 
     def work(thread: int) -> None:
-        with loading:
-            sides = [Team.of(lambda side=side: make(side), ENGINES) for side in range(2)]
+        sides: list[Player | Team] = []
         try:
+            with loading:
+                sides += [Team.of(lambda: make(0), ENGINES)]
+                sides += [Team.of(lambda: make(1), ENGINES)]
             games = [game for game in range(options.games) if game // 2 % threads == thread]
-            play_games(sides[0], sides[1], games, configs[0].game, configs[0].match, options.seed, on_game=finish)
+            play_games(
+                sides[0], sides[1], games, configs[0].game, configs[0].match, options.seed, on_game=finish, stop=stop
+            )
+        except BaseException:
+            stop.set()  # ends the other threads, too
+            raise
         finally:
             for side in sides:
                 side.close()

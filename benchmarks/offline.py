@@ -75,28 +75,34 @@ def windows(run: Run, config: Config, positions: int) -> tuple[Window, Window]:
 
 
 def losses(config: Config, kept: Window, held: Window, examples: int, precision: str) -> dict[str, Any]:
-    """What a new network loses on the positions that it learned from at last, and on those held out."""
+    """The losses of a new network on the positions held out, and on as many of those that it learned from."""
     from minigo.network.network import Network
     from minigo.network.trainer import Trainer
 
     trainer = Trainer(Network.create(config.network, seed=config.seed), config.train, precision=precision)
     rng, steps, began = np.random.default_rng(config.seed), -(-examples // config.train.batch_size), time.perf_counter()
-    learned: dict[str, float] = {}
     for stage in range(STAGES):
         first, last = (steps * number // STAGES for number in (stage, stage + 1))
         if first == last:
             continue
         with ExampleStream(kept, config.train, rng, last - first) as stream:
-            learned = trainer.train(stream, stage / STAGES)
-        print(f"{last} of {steps} steps, total loss {learned['total_loss']:.3f}", file=sys.stderr, flush=True)
+            total = trainer.train(stream, stage / STAGES)["total_loss"]
+        print(f"{last} of {steps} steps, total loss {total:.3f}", file=sys.stderr, flush=True)
     seconds = round(time.perf_counter() - began, 1)
-    counts = {"positions": kept.num_positions, "held_out": held.num_positions, "steps": steps, "seconds": seconds}
-    return {**counts, "learned": learned, "held_out_losses": trainer.measure(_batches(held, config.train.batch_size))}
+    count, size = held.num_positions, config.train.batch_size
+    return {
+        "positions": kept.num_positions,
+        "held_out_positions": count,
+        "steps": steps,
+        "seconds": seconds,
+        "learned_losses": trainer.measure(_batches(kept, count, size)),
+        "held_out_losses": trainer.measure(_batches(held, count, size)),
+    }
 
 
-def _batches(window: Window, size: int) -> Iterator[Batch]:
-    """All positions once, but for those that fill no batch, unless there are fewer; against results alone."""
-    count = window.num_positions
+def _batches(window: Window, count: int, size: int) -> Iterator[Batch]:
+    """The first positions, at most `count`, but for those that fill no batch; against results alone."""
+    count = min(count, window.num_positions)
     for first in range(0, max(1, count - size + 1), size):
         positions = np.arange(first, min(first + size, count))
         symmetries = np.full(len(positions), first // size % NUM_SYMMETRIES, np.uint8)

@@ -11,7 +11,7 @@ from minigo.inference.averaged import AveragedEvaluator
 from minigo.inference.evaluator import Evaluator
 from minigo.players import GtpPlayer, Player, PlayerError, PolicyPlayer, RandomPlayer, SearchPlayer
 
-PLAYERS: Final = "random, policy:FOLDER, averaged:FOLDER, gtp:COMMAND LINE, or the folder of a network or run"
+PLAYER_FORMS: Final = "random, policy:FOLDER, averaged:FOLDER, gtp:COMMAND LINE, or the folder of a network or run"
 _OF_NETWORKS: Final = ("policy:", "averaged:")
 
 
@@ -60,7 +60,7 @@ def player_from_text(
         averaged = AveragedEvaluator(load_evaluator(rest))
         return match_player(averaged, search, match, seed=seed, name=f"{kind}:{averaged.name}")
     if not text:
-        raise PlayerError(f"a player must be {PLAYERS}; got nothing")
+        raise PlayerError(f"a player must be {PLAYER_FORMS}; got nothing")
     return match_player(load_evaluator(text), search, match, seed=seed)
 
 

@@ -213,8 +213,8 @@ def test_a_new_network_learns_offline_from_the_newest_positions_but_those_held_o
 
     assert (kept.num_games, held.num_games) == (66, 6)
     assert (few["steps"], many["steps"]) == (1, 200)
-    assert many["learned"]["total_loss"] < few["learned"]["total_loss"]
-    assert set(many["held_out_losses"]) == set(many["learned"])
+    assert many["learned_losses"]["total_loss"] < few["learned_losses"]["total_loss"]
+    assert set(many["held_out_losses"]) == set(many["learned_losses"])
     assert offline.windows(run, config, 10)[0].num_games < 66
     with pytest.raises(SystemExit, match="too few games"):
         offline.windows(Run.create(str(tmp_path / "new"), config), config, 10)
@@ -234,6 +234,8 @@ def test_players_of_a_duel_may_search_differently_and_its_games_are_all_played(m
     assert score.games == 6
     assert score.failed == 0
     assert len(list((tmp_path / "games").glob("*.sgf"))) == 6
+    with pytest.raises(SystemExit, match="must differ in how players search"):
+        duel.configs(duel.parser().parse_args(["random", "random", "--second=--game.komi=5.5"]))
 
 
 @pytest.mark.skipif(GNUGO is None, reason="GNU Go is not installed")

@@ -4,6 +4,7 @@
 import dataclasses
 import itertools
 import math
+import shutil
 import threading
 import time
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 import benchmarks.learning.study as studies
 from benchmarks.learning import ladder, report, runs
 from benchmarks.learning.__main__ import main
+from benchmarks.learning.publish import publish
 from benchmarks.learning.study import (
     BASE,
     OPPONENTS,
@@ -332,12 +334,40 @@ def test_what_is_published_gives_the_same_report_without_the_runs(place, tmp_pat
 def test_another_run_of_a_seed_is_not_published_over_the_first(place, tmp_path):
     made_run(place, BASE, 0)
     other = Workplace.open("tiny", tmp_path / "published")
-    runs.publish_runs(place, other)
+    publish(place, other)
     again = Workplace.open("tiny", tmp_path / "again")
     made_run(again, BASE, 0)
 
-    with pytest.raises(StudyError, match="base-0 is another run of base, seed 0"):
-        runs.publish_runs(again, other)
+    with pytest.raises(StudyError, match="is of another run of base, seed 0"):
+        publish(again, other)
+    with pytest.raises(StudyError, match="another folder than --out"):
+        publish(place, place)
+    shutil.rmtree(place.run_path(BASE, 0))
+    with pytest.raises(StudyError, match="base-0 is no longer there"):
+        publish(place, Workplace.open("tiny", tmp_path / "third"))
+
+
+def test_unfinished_runs_and_their_games_are_not_published(place, tmp_path, capsys):
+    made_run(place, BASE, 0)
+    made_run(place, "no-score", 0, is_finished=False)
+    made_games(place, "base-0-000002", "random", 3, 4)
+    made_games(place, "no-score-0-000002", "base-0-000002", 3, 4)
+    other = Workplace.open("tiny", tmp_path / "published")
+
+    assert publish(place, other) == 4
+    assert not runs.is_finished(other, "no-score", 0)
+    third = Workplace.open("tiny", tmp_path / "third")
+    assert publish(other, third) == 4  # with the note as it was
+    assert ladder.all_points(third) == ladder.all_points(other)
+    assert main(["measure", "--study=tiny", f"--out={other.folder.parent}"]) == 1
+    assert "holds what was published: measure wants another --out" in capsys.readouterr().err
+
+
+def test_a_study_may_be_measured_by_more_matches_later(place, monkeypatch):
+    more = dataclasses.replace(TINY, measures=(*TINY.measures, Measure("random", handicap=2)))
+    monkeypatch.setitem(studies.STUDIES, "tiny", more)
+
+    assert Workplace.open("tiny", place.folder.parent).study == more
 
 
 def test_mistakes_are_one_line(tmp_path, capsys):

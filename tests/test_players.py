@@ -352,6 +352,8 @@ def test_text_means_a_player(tmp_path):
     averaged = from_text("averaged:some/folder")
     assert isinstance(averaged, SearchPlayer)
     assert averaged.name == "averaged:fixed"
+    choices = averaged.choose_many([after("C3 C4"), after("B2")], [1, 2])
+    assert [choice.simulations for choice in choices] == [SEARCH.num_simulations] * 2
     engine = from_text(f"gtp:{command_line(tmp_path / 'log', 'pass')}")
     assert isinstance(engine, GtpPlayer)
     assert not isinstance(engine, BatchPlayer)

@@ -44,6 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _act(options: argparse.Namespace, stop: threading.Event) -> None:
     place = Workplace.open(options.study, options.out)
+    if place.is_published and options.verb in ("run", "measure", "redo"):
+        raise StudyError(f"{place.folder} holds what was published: {options.verb} wants another --out")
     if options.verb == "plan":
         print(_plan(place))
     if options.verb in ("run", "redo"):
@@ -59,12 +61,10 @@ def _act(options: argparse.Namespace, stop: threading.Event) -> None:
 
         print(write_report(place))
     if options.verb == "publish":
-        from benchmarks.learning.ladder import publish_games
-        from benchmarks.learning.runs import publish_runs
+        from benchmarks.learning.publish import publish
 
         other = Workplace.open(options.study, options.to)
-        publish_runs(place, other)
-        print(f"{other.folder}: {publish_games(place, other)} games")
+        print(f"{other.folder}: {publish(place, other)} games")
 
 
 def _chosen(place: Workplace, variants: str, seeds: str) -> list[tuple[str, int]]:

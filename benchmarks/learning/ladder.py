@@ -22,7 +22,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmarks.learning.runs import Point, is_finished, points
-from benchmarks.learning.study import BASE, GNUGO, OWN, POLICY, RANDOM, SAME, StudyError, Workplace
+from benchmarks.learning.study import (
+    BASE,
+    GNUGO,
+    OWN,
+    POLICY,
+    PUBLISHED_GAMES,
+    RANDOM,
+    SAME,
+    StudyError,
+    Workplace,
+)
 from minigo.commands.learning import LOOP
 from minigo.config import Config
 from minigo.flags import parse, resolve_config
@@ -34,7 +44,6 @@ from minigo.run import Run
 from ratings.anchors import gnugo_player
 
 RULES: Final = "tromp-taylor"
-PUBLISHED: Final = "games.parquet"
 GAMES_PER_PART: Final = 20
 ENGINES: Final = 8
 """Processes of an outside engine in each part: its games go on at once, and the network evaluates them together."""
@@ -208,17 +217,8 @@ def measure_study(place: Workplace, stop: threading.Event, threads: int = 0) -> 
 
 def read_games(place: Workplace) -> list[dict[str, Any]]:
     """Every game that has been played or published, as `SCHEMA` has it."""
-    files = [*place.folder.glob(PUBLISHED), *sorted((place.folder / "matches").glob("*/*.parquet"))]
+    files = [*place.folder.glob(PUBLISHED_GAMES), *sorted((place.folder / "matches").glob("*/*.parquet"))]
     return [row for file in files for row in pq.read_table(file, schema=SCHEMA).to_pylist()]
-
-
-def publish_games(place: Workplace, other: Workplace) -> int:
-    """Adds every game to those in another folder of the same study, as one file; how many are there then."""
-    names = ("player", "opponent", "handicap", "index")
-    games = {tuple(row[name] for name in names): row for row in [*read_games(other), *read_games(place)]}
-    rows = [games[key] for key in sorted(games)]
-    pq.write_table(pa.Table.from_pylist(rows, schema=SCHEMA), other.folder / PUBLISHED)
-    return len(rows)
 
 
 def _loader(config: Config) -> Callable[[str], Evaluator]:

@@ -58,12 +58,12 @@ def run_study(place: Workplace, stop: threading.Event, runs: Sequence[tuple[str,
 
 def is_finished(place: Workplace, variant: str, seed: int) -> bool:
     """Whether a run has used its budget."""
-    return bool(_note(place, variant, seed).get("finished", False))
+    return bool(read_note(place, variant, seed).get("finished", False))
 
 
 def seconds_used(place: Workplace, variant: str, seed: int, until: float = float("inf")) -> float:
     """Seconds that a run has been at work, up to a time since 1970."""
-    spans = _note(place, variant, seed).get("spans", [])
+    spans = read_note(place, variant, seed).get("spans", [])
     return float(sum(max(0.0, min(end, until) - start) for start, end in spans))
 
 
@@ -71,7 +71,7 @@ def costs(place: Workplace, variant: str, seed: int) -> list[Cost]:
     """What each champion of a run had cost, in the order of their promotion; of a published run, what its note says."""
     path = place.run_path(variant, seed)
     if not is_run(str(path)):
-        return [Cost(**champion) for champion in _note(place, variant, seed).get(CHAMPIONS, [])]
+        return [Cost(**champion) for champion in read_note(place, variant, seed).get(CHAMPIONS, [])]
     run, smaller = Run.open(str(path)), str(path / CURRICULUM)
     runs = [Run.open(smaller), run] if is_run(smaller) else [run]
     played = [row for each in runs for row in each.telemetry.metrics("loop") if row["kind"] == "selfplay"]
@@ -101,30 +101,8 @@ def points(place: Workplace, variant: str, seed: int) -> list[Point]:
     return found
 
 
-def publish_runs(place: Workplace, other: Workplace) -> None:
-    """Writes what every finished run has cost into another folder of the same study, without the runs themselves.
-
-    Raises:
-        StudyError: another run of that variant and seed has been published there.
-    """
-    for variant, seed in place.study.runs():
-        if not is_finished(place, variant, seed):
-            continue
-        path, commit = place.run_path(variant, seed), None
-        if is_run(str(path)):
-            commit = Run.open(str(path)).about().get("commit")
-        found = {CHAMPIONS: [cost._asdict() for cost in costs(place, variant, seed)], "commit": commit}
-        note = {**_note(place, variant, seed), **found}
-        before = _note(other, variant, seed)
-        if before and before != note:
-            raise StudyError(
-                f"{other.run_path(variant, seed)} is another run of {variant}, seed {seed}: publish elsewhere"
-            )
-        write_json(other.run_path(variant, seed).with_suffix(".json"), note)
-
-
 def _run(place: Workplace, variant: str, seed: int, stop: threading.Event) -> None:
-    path, note = place.run_path(variant, seed), _note(place, variant, seed)
+    path, note = place.run_path(variant, seed), read_note(place, variant, seed)
     if _is_alive(note.get("pid"), path):
         raise StudyError(f"process {note['pid']} still works on {path}: wait for it or end it")
     command = [sys.executable, "-m", "minigo", "loop", f"--run={path}", *place.study.command_flags(variant, seed)]
@@ -169,7 +147,12 @@ def _used(place: Workplace, variant: str, seed: int) -> str:
     return f"{seconds_used(place, variant, seed) / 60:.1f} of {place.study.minutes:g} minutes used"
 
 
-def _note(place: Workplace, variant: str, seed: int) -> dict[str, Any]:
+def read_note(place: Workplace, variant: str, seed: int) -> dict[str, Any]:
+    """What lies beside a run, or stands for it where it was published; empty before it has begun.
+
+    Raises:
+        StudyError: it was made with other flags.
+    """
     path = place.run_path(variant, seed).with_suffix(".json")
     note = read_json(path) if path.exists() else {}
     flags = place.study.command_flags(variant, seed)

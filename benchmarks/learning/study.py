@@ -19,6 +19,7 @@ BASE: Final = "base"
 RANDOM: Final = "random"
 POLICY: Final = "policy"
 AVERAGED: Final = "averaged"
+PUBLISHED_GAMES: Final = "games.parquet"
 GNUGO: Final = "gnugo"
 OWN: Final = "own"
 SAME: Final = "same"
@@ -101,8 +102,9 @@ class Study:
         return [*self.flags, *self.variants[variant].flags, *limits]
 
     def digest(self) -> str:
-        """Tells this study from one with other settings or another GNU Go; seeds and variants may be added to it."""
-        fixed = {key: value for key, value in dataclasses.asdict(self).items() if key not in ("variants", "seeds")}
+        """Tells this study from one with other settings or another GNU Go; seeds, variants and matches may be added."""
+        growing = ("variants", "seeds", "measures")
+        fixed = {key: value for key, value in dataclasses.asdict(self).items() if key not in growing}
         if any(measure.opponent == GNUGO for measure in self.measures):
             fixed[GNUGO] = TAKES_DEAD_STONES  # results against one that leaves them are of another opponent
         return hashlib.sha256(json.dumps(fixed, sort_keys=True).encode()).hexdigest()
@@ -252,6 +254,11 @@ class Workplace:
                 "choose another --out, or rename the study"
             )
         return cls(name, study, folder)
+
+    @property
+    def is_published(self) -> bool:
+        """Whether the folder holds what was published, without runs."""
+        return (self.folder / PUBLISHED_GAMES).exists()
 
     def run_path(self, variant: str, seed: int) -> Path:
         """Where a run lies."""

@@ -131,7 +131,7 @@ def _distinct(flag: str, pairs: Sequence[tuple[str, _T]]) -> dict[str, _T]:
 
 def _opponent(text: str) -> tuple[str, str]:
     """(name, player) of an --opponent; the player is "" where the name stands alone."""
-    from minigo.match_players import PLAYERS
+    from minigo.match_players import PLAYER_FORMS
     from ratings.rating_games import is_outside_name
 
     name, equals, player = text.partition("=")
@@ -141,7 +141,7 @@ def _opponent(text: str) -> tuple[str, str]:
             f"got {name!r}"
         )
     if equals and not _is_player(player):
-        raise UsageError(f"--opponent={name} must be {PLAYERS}, got {player!r}")
+        raise UsageError(f"--opponent={name} must be {PLAYER_FORMS}, got {player!r}")
     return name, player
 
 

@@ -55,5 +55,4 @@ class AveragedEvaluator:
 
 
 def _mean(arrays: list[NDArray[np.float32]]) -> NDArray[np.float32]:
-    mean: NDArray[np.float32] = np.stack(arrays).mean(axis=0)
-    return mean
+    return np.ascontiguousarray(np.stack(arrays).mean(axis=0), np.float32)  # what was turned back lies across
